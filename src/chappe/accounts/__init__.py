@@ -1,0 +1,1 @@
+"""Accounts: who may call, with which key, from where, in which state."""

@@ -1,0 +1,228 @@
+"""The administration commands: typed, the same through the socket of a server and without one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from chappe.accounts.account import Account, AccountRefused
+from chappe.accounts.change import change_account
+from chappe.accounts.check import breaches_of_ownership
+from chappe.accounts.create import create_account
+from chappe.accounts.find import account_by_email, all_accounts
+from chappe.accounts.keys import current_key, rotate_key
+from chappe.accounts.top_up import top_up
+from chappe.credit.check import breaches_of_the_ledger
+from chappe.credit.ledger import BalanceTooLarge, InsufficientCredit
+from chappe.credit.money import NotAnAmount, exact_text, micro_from_text
+from chappe.credit.prices import (
+    ARTICLES,
+    EVERY_ACCOUNT,
+    PriceRefused,
+    default_prices,
+    set_price,
+    stored_prices,
+)
+from chappe.storage.database import Reader, StorageUnavailable
+from chappe.storage.store import Store
+
+Result = dict[str, Any]
+
+
+class CommandRefused(Exception):
+    """A command that was understood and not carried out; the text is for the person who gave it."""
+
+
+class AccountCreate(msgspec.Struct, tag="account.create", frozen=True):
+    """Creates an account; shows its key."""
+
+    email: str
+    credit: str = "0"
+    firstname: str = ""
+    lastname: str = ""
+
+
+class AccountList(msgspec.Struct, tag="account.list", frozen=True):
+    """Every account, without keys."""
+
+
+class AccountShow(msgspec.Struct, tag="account.show", frozen=True):
+    """One account; its key only when asked for."""
+
+    email: str
+    with_key: bool = False
+
+
+class AccountCredit(msgspec.Struct, tag="account.credit", frozen=True):
+    """Adds credit; a negative amount takes some off."""
+
+    email: str
+    amount: str
+    reason: str = ""
+
+
+class AccountSet(msgspec.Struct, tag="account.set", frozen=True):
+    """Changes rights, state, allow-list."""
+
+    email: str
+    state: str | None = None
+    marketing: bool | None = None
+    subaccounts: bool | None = None
+    allow_ip: str | None = None
+
+
+class AccountRotateKey(msgspec.Struct, tag="account.rotate-key", frozen=True):
+    """Replaces the key; the old one stops at once."""
+
+    email: str
+
+
+class PriceList(msgspec.Struct, tag="price.list", frozen=True):
+    """Every price in force, with whose it is."""
+
+
+class PriceSet(msgspec.Struct, tag="price.set", frozen=True):
+    """Sets a price for everyone, or for one account."""
+
+    article: str
+    prefix: str
+    price: str
+    email: str | None = None
+
+
+class Check(msgspec.Struct, tag="check", frozen=True):
+    """Verifies the invariants and the commit settings."""
+
+
+Command = (
+    AccountCreate
+    | AccountList
+    | AccountShow
+    | AccountCredit
+    | AccountSet
+    | AccountRotateKey
+    | PriceList
+    | PriceSet
+    | Check
+)
+
+_REFUSALS = (AccountRefused, NotAnAmount, BalanceTooLarge, PriceRefused, StorageUnavailable)
+
+
+class Administration:
+    """Carries out commands on a store. `on_prices_changed` is awaited after a price was set."""
+
+    def __init__(self, store: Store, on_prices_changed: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._store = store
+        self._on_prices_changed = on_prices_changed
+
+    async def carry_out(self, command: Command) -> Result:
+        """The result to print; raises `CommandRefused`."""
+        try:
+            return await self._carry_out(command)
+        except InsufficientCredit as error:
+            raise CommandRefused("insufficient credit: the balance would go below its floor") from error
+        except _REFUSALS as error:
+            raise CommandRefused(str(error)) from error
+
+    async def _carry_out(self, command: Command) -> Result:
+        match command:
+            case AccountCreate():
+                return await self._create(command)
+            case AccountList():
+                accounts = await self._store.database.scan(all_accounts)
+                return {"accounts": [_shown(account) for account in accounts]}
+            case AccountShow():
+                return await self._show(command)
+            case AccountCredit():
+                balance = await top_up(self._store, command.email, micro_from_text(command.amount), command.reason)
+                return {"email": command.email.strip().lower(), "balance": exact_text(balance)}
+            case AccountSet():
+                changed = await change_account(
+                    self._store,
+                    command.email,
+                    state=command.state,
+                    is_marketing=command.marketing,
+                    may_have_subaccounts=command.subaccounts,
+                    allowed_networks=command.allow_ip,
+                )
+                return _shown(changed)
+            case AccountRotateKey():
+                account = await self._store.database.read(lambda r: account_by_email(r, command.email))
+                return {"apiKey": await rotate_key(self._store, account.id), "email": account.email}
+            case PriceList():
+                return {"prices": await self._store.database.scan(_all_prices)}
+            case PriceSet():
+                return await self._set_price(command)
+            case Check():
+                return {"breaches": await self._check()}
+
+    async def _create(self, command: AccountCreate) -> Result:
+        created = await create_account(
+            self._store,
+            command.email,
+            firstname=command.firstname,
+            lastname=command.lastname,
+            credit_micro=micro_from_text(command.credit),
+        )
+        return {"apiKey": created.api_key, "email": created.email, "balance": exact_text(created.balance_micro)}
+
+    async def _show(self, command: AccountShow) -> Result:
+        def read(reader: Reader) -> Result:
+            account = account_by_email(reader, command.email)
+            shown = _shown(account)
+            if command.with_key:
+                shown = {"apiKey": current_key(reader, self._store.vault, account.id), **shown}
+            return shown
+
+        return await self._store.database.read(read)
+
+    async def _set_price(self, command: PriceSet) -> Result:
+        account_id = EVERY_ACCOUNT
+        if command.email is not None:
+            email = command.email
+            account_id = (await self._store.database.read(lambda r: account_by_email(r, email))).id
+        unit_micro = micro_from_text(command.price)
+        await set_price(self._store, account_id, command.article, command.prefix, unit_micro)
+        if self._on_prices_changed is not None:
+            await self._on_prices_changed()
+        return {"article": command.article, "prefix": command.prefix, "price": exact_text(unit_micro)}
+
+    async def _check(self) -> list[str]:
+        def check(reader: Reader) -> list[str]:
+            return [*breaches_of_the_ledger(reader), *breaches_of_ownership(reader)]
+
+        settings = [f"commit settings: {wrong}" for wrong in self._store.database.commit_settings()]
+        return settings + await self._store.database.scan(check)
+
+
+def _shown(account: Account) -> Result:
+    return {
+        "email": account.email,
+        "firstname": account.firstname,
+        "lastname": account.lastname,
+        "state": account.state,
+        "marketing": bool(account.is_marketing),
+        "subaccounts": bool(account.may_have_subaccounts),
+        "allowIp": account.allowed_networks.split(",") if account.allowed_networks else [],
+        "balance": exact_text(account.balance_micro),
+    }
+
+
+def _all_prices(reader: Reader) -> list[Result]:
+    emails: dict[int, str | None] = {EVERY_ACCOUNT: None}
+    emails.update((account.id, account.email) for account in all_accounts(reader))
+    prices = {(EVERY_ACCOUNT, article, prefix): micro for (article, prefix), micro in default_prices().items()}
+    prices.update({(owner, article, prefix): micro for owner, article, prefix, micro in stored_prices(reader)})
+    return [
+        {
+            "article": article,
+            "prefix": prefix,
+            "price": exact_text(unit_micro),
+            "unit": ARTICLES[article],
+            "email": emails.get(owner),
+        }
+        for (owner, article, prefix), unit_micro in sorted(prices.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
+    ]

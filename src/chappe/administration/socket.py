@@ -1,0 +1,111 @@
+"""The unix socket `DIR/chappe.sock`: the command line's way into the server that holds the folder.
+
+One JSON line in, one JSON line out, one command a connection. The socket is mode 0600: whoever may open it
+may read the database anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from chappe.administration.commands import Administration, Command, CommandRefused, Result
+
+LINE_BYTES_MAX = 64 * 1024 * 1024
+BACKLOG = 1024
+REQUEST_S_MAX = 30.0
+ANSWER_S_MAX = 600.0  # a check of a large database takes minutes
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("administration")
+_encode = msgspec.json.Encoder().encode
+_decode_command = msgspec.json.Decoder(Command).decode
+
+
+class AdministrationSocket:
+    """Serves an `Administration` on a unix socket."""
+
+    def __init__(self, administration: Administration, path: Path) -> None:
+        self._administration = administration
+        self._path = path
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listens; a socket file that a killed server left is replaced (the caller holds the folder's lock)."""
+        self._path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            # By way of the folder's file descriptor: a socket's address holds 107 bytes, a path may be longer.
+            listening.bind(_short_name(self._path))
+        finally:
+            os.umask(mask)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=1024 * 1024)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_S_MAX):
+                line = await reader.readline()
+            if line:
+                writer.write(_encode(await self._answer(line)) + b"\n")
+                await writer.drain()
+        except (OSError, ValueError, TimeoutError):
+            _log.debug("a command line went away before its answer")
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Result:
+        try:
+            return {"ok": True, "result": await self._administration.carry_out(_decode_command(line))}
+        except msgspec.DecodeError as error:
+            return {"ok": False, "message": f"the server does not know this command: {error}"}
+        except CommandRefused as refused:
+            return {"ok": False, "message": str(refused)}
+        except Exception:
+            _log.exception("an administration command failed")
+            return {"ok": False, "message": "the server failed to carry this out; its log says why"}
+
+
+def ask_server(path: Path, command: Command) -> Result | None:
+    """Has the server behind the socket carry out `command`; None when no server answers there.
+
+    Raises `CommandRefused`. Whatever was done is on disk when this returns.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(ANSWER_S_MAX)
+    with connection:
+        try:
+            connection.connect(_short_name(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CommandRefused(f"cannot reach the server at {path}: {error}") from error
+        try:
+            connection.sendall(_encode(command) + b"\n")
+            answer = connection.makefile("rb").readline(LINE_BYTES_MAX)
+        except OSError as error:
+            raise CommandRefused(f"the server at {path} did not answer: {error}") from error
+    if not answer:
+        raise CommandRefused("the server stopped before it answered; look whether the command was carried out")
+    decoded: dict[str, Any] = msgspec.json.decode(answer)
+    if not decoded["ok"]:
+        raise CommandRefused(decoded["message"])
+    return decoded["result"]
+
+
+def _short_name(path: Path) -> str:
+    """`path`, relative to the working directory where that is what fits into a socket's address."""
+    name = str(path.absolute())
+    return name if len(os.fsencode(name)) < 100 else os.path.relpath(path)

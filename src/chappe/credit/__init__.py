@@ -1,0 +1,1 @@
+"""Credit: money, the double-entry ledger, prices."""

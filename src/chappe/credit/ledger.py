@@ -1,0 +1,79 @@
+"""The ledger: append-only double entry in micro-euros, with the balance held beside it.
+
+A posting is two rows with opposite amounts: the entry (id 2n) and its twin (id 2n + 1). One side may be a house
+account, which has entries and no stored balance, so that no row is hot. The floor of a balance is
+enforced inside the UPDATE itself: two debits cannot both see the same money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chappe.credit.money import AMOUNT_MICRO_MAX
+from chappe.storage.database import Transaction
+
+HOUSE_TOP_UPS = -1  # money that came in from outside
+HOUSE_SALES = -2  # money earned by messages
+HOUSE_ACCOUNTS = {HOUSE_TOP_UPS: "top-ups", HOUSE_SALES: "sales"}
+
+_MOVE = (
+    "UPDATE accounts SET balance_micro = balance_micro + ? WHERE id = ?"
+    " AND balance_micro + ? >= floor_micro AND balance_micro + ? <= ? RETURNING balance_micro"
+)
+_APPEND = (
+    "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+class InsufficientCredit(Exception):
+    """The movement would take the balance below its floor; nothing was written."""
+
+
+class BalanceTooLarge(Exception):
+    """The movement would take the balance over what an account may hold; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A movement of money: `amount_micro` (negative: a debit) to `account_id`, its opposite to `twin_id`.
+
+    `cause` and `cause_id` name what it is for ("top-up", "sms" and the message id ...).
+    """
+
+    id: int
+    account_id: int
+    amount_micro: int
+    twin_id: int
+    cause: str
+    cause_id: str
+    created_at_ms: int
+
+
+def post(tx: Transaction, posting: Posting) -> int:
+    """Writes the entry, its twin and the balances; gives the new balance of `account_id`.
+
+    Raises `InsufficientCredit` or `BalanceTooLarge`. The caller's unit must not catch them and go on: the
+    savepoint around the unit takes back what was written before.
+    """
+    assert posting.account_id > 0, "a house account stands on the twin's side only"
+    balance_micro = _move(tx, posting.account_id, posting.amount_micro)
+    if posting.twin_id > 0:
+        _move(tx, posting.twin_id, -posting.amount_micro)
+    append_entries(tx, posting)
+    return balance_micro
+
+
+def append_entries(tx: Transaction, posting: Posting) -> None:
+    """The two rows alone, for callers that moved the balance in one statement for many postings."""
+    tail = (posting.cause, posting.cause_id, posting.created_at_ms)
+    tx.run(_APPEND, (posting.id * 2, posting.account_id, posting.amount_micro, *tail))
+    tx.run(_APPEND, (posting.id * 2 + 1, posting.twin_id, -posting.amount_micro, *tail))
+
+
+def _move(tx: Transaction, account_id: int, amount_micro: int) -> int:
+    row = tx.one(_MOVE, (amount_micro, account_id, amount_micro, amount_micro, AMOUNT_MICRO_MAX))
+    if row is None:
+        if amount_micro > 0:
+            raise BalanceTooLarge(f"an account holds at most {AMOUNT_MICRO_MAX // 1_000_000} euros")
+        raise InsufficientCredit
+    return row[0]

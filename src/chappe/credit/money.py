@@ -1,0 +1,48 @@
+"""Money is an integer of micro-euros; this reads it from text and prints it as text."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+MICRO = 1_000_000
+# A billion euros: far above any balance, far below what 64 bits hold, so that no sum can overflow.
+AMOUNT_MICRO_MAX = 1_000_000_000 * MICRO
+
+
+class NotAnAmount(ValueError):
+    """The text is no amount of money that can be kept exactly."""
+
+
+def micro_from_text(text: str) -> int:
+    """Micro-euros of "100", "12.5" or "12,5"; raises `NotAnAmount` (no number, over six decimals, too large)."""
+    try:
+        amount = Decimal(text.strip().replace(",", ".", 1))
+    except InvalidOperation as error:
+        raise NotAnAmount(f"{text!r} is not an amount") from error
+    if not amount.is_finite() or abs(amount) > AMOUNT_MICRO_MAX // MICRO:
+        raise NotAnAmount(f"{text!r} is not an amount that can be kept")
+    micro = amount * MICRO
+    if micro != micro.to_integral_value():
+        raise NotAnAmount(f"{text!r} has more than six decimals")
+    return int(micro)
+
+
+def exact_text(micro: int) -> str:
+    """All decimals and no more: 12_500_000 -> "12.5", 19_000_000 -> "19", -500 -> "-0.0005"."""
+    whole, rest = divmod(abs(micro), MICRO)
+    text = f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+    return f"-{text}" if micro < 0 else text
+
+
+def balance_text(micro: int) -> str:
+    """Three decimals, truncated towards zero, as `balance` and `solde` are documented: "44.100"."""
+    whole, rest = divmod(abs(micro), MICRO)
+    text = f"{whole}.{rest // 1000:03d}"
+    return f"-{text}" if micro < 0 and (whole or rest >= 1000) else text
+
+
+def half_up_text(micro: int) -> str:
+    """Three decimals, half away from zero, as `cost-resume` prints sums."""
+    thousandths = (abs(micro) + 500) // 1000
+    text = f"{thousandths // 1000}.{thousandths % 1000:03d}"
+    return f"-{text}" if micro < 0 and thousandths else text

@@ -1,0 +1,1 @@
+"""HTTP: listening for requests, and the one way out to customers' URLs."""

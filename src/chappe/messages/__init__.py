@@ -1,0 +1,1 @@
+"""Messages: from an accepted request to the receipt of every recipient."""

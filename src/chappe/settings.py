@@ -1,0 +1,291 @@
+"""Settings: flags, then CHAPPE_* variables, then chappe.toml, then defaults, as one frozen `Settings`.
+
+Every key is documented in docs/running/configuration.md (a test holds the two together). A value
+that cannot be used raises `SettingsRefused` with one clear line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+Product = Literal["sms", "voice", "mail", "rcs"]
+PRODUCTS: tuple[Product, ...] = ("sms", "voice", "mail", "rcs")
+
+
+class SettingsRefused(Exception):
+    """A configuration that cannot be used; the text is one clear line."""
+
+
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[http]`: how requests are told apart and where they may really come from."""
+
+    default_product: Literal["sms", "voice", "mail"] | None = None
+    sms_hosts: tuple[str, ...] = ()
+    voice_hosts: tuple[str, ...] = ()
+    mail_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    connections_max: int = 4096
+
+
+class ErrorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[errors]`: the HTTP status of a refusal."""
+
+    http_status: Literal["by-meaning", "always-200"] = "by-meaning"
+
+
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[limits]`: requests an account may make, by page ("voice.credits" = "5/60"), instead of the documented ones."""
+
+    enabled: bool = True
+    pages: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+
+
+class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[simulator]`: the built-in network. A port of None means the usual one, or a free one if that is taken."""
+
+    enabled: bool = True
+    smpp_port: int | None = None
+    system_id: str = "sim"
+    password: str = "sim"  # noqa: S105 - the documented password of a stand-in on loopback
+
+
+class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[operators]]`: a real network's end of a link."""
+
+    name: str
+    kind: Literal["smpp", "sip", "smtp"]
+    host: str
+    port: int
+    system_id: str = ""
+    password: str = ""
+    password_file: str = ""
+    system_type: str = ""
+    bind: Literal["transmitter", "receiver", "transceiver"] = "transceiver"
+    window: int = 100
+    throughput: float = 0.0
+    username: str = ""
+    tls: Literal["none", "starttls", "tls"] = "none"
+    tls_verify: bool = True
+    charset: Literal["gsm0338", "latin1"] = "gsm0338"
+    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    source_ton: int | None = None
+    source_npi: int | None = None
+    short_number: str = "36000"
+    enquire_link_s: float = 30.0
+    response_timeout_s: float = 30.0
+    on_lost_response: Literal["resend", "hold"] | None = None
+
+
+class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[routes]]`: which operators a product's numbers with this prefix go to, in order of preference."""
+
+    product: Product
+    operators: tuple[str, ...]
+    prefix: str = ""
+
+
+class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What chappe.toml may hold."""
+
+    host: str | None = None
+    port: int | None = None
+    tls_port: int | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    callback_allow: tuple[str, ...] = ()
+    http: HttpSettings = msgspec.field(default_factory=HttpSettings)
+    errors: ErrorSettings = msgspec.field(default_factory=ErrorSettings)
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
+    simulator: SimulatorSettings = msgspec.field(default_factory=SimulatorSettings)
+    operators: tuple[OperatorSettings, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """What the command line gave; None where it gave nothing."""
+
+    data: str | None = None
+    config: str | None = None
+    database: str | None = None
+    host: str | None = None
+    port: int | None = None
+    role: str | None = None
+    no_simulator: bool = False
+    demo: bool = False
+    tls_port: int | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything a server needs to know before it starts."""
+
+    data: Path
+    host: str
+    port: int
+    demo: bool
+    log_level: str
+    tls_port: int | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    rate_limits: bool
+    callback_allow: tuple[str, ...]
+    http: HttpSettings
+    errors: ErrorSettings
+    limits: LimitSettings
+    simulator: SimulatorSettings
+    operators: tuple[OperatorSettings, ...]
+    routes: tuple[RouteSettings, ...]
+
+    @property
+    def simulated_products(self) -> tuple[Product, ...]:
+        """Products the simulator serves: those without a route, while it is on."""
+        if not self.simulator.enabled:
+            return ()
+        routed = {route.product for route in self.routes}
+        return tuple(product for product in PRODUCTS if product not in routed)
+
+
+def data_folder(flags: Flags, environment: Mapping[str, str] = os.environ) -> Path:
+    """The data folder, needed before there is a configuration to read."""
+    return Path(flags.data or environment.get("CHAPPE_DATA") or "./var")
+
+
+def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Reads every source; raises `SettingsRefused`."""
+    variables = {name: value for name, value in environment.items() if name.startswith("CHAPPE_") and value}
+    data = data_folder(flags, variables)
+    file = _read_file(flags.config or variables.get("CHAPPE_CONFIG"), data)
+    if flags.database or variables.get("CHAPPE_DATABASE"):
+        raise SettingsRefused("--database: this version stores in SQLite only; PostgreSQL is not supported yet")
+    if (flags.role or variables.get("CHAPPE_ROLE") or "all") != "all":
+        raise SettingsRefused("--role: several processes need PostgreSQL, which is not supported yet")
+    tls_cert = flags.tls_cert or variables.get("CHAPPE_TLS_CERT") or file.tls_cert
+    tls_key = flags.tls_key or variables.get("CHAPPE_TLS_KEY") or file.tls_key
+    tls_port = _first(flags.tls_port, _port(variables, "CHAPPE_TLS_PORT"), file.tls_port)
+    if tls_port is not None and not (tls_cert and tls_key):
+        raise SettingsRefused("--tls-port needs --tls-cert and --tls-key")
+    allow = variables.get("CHAPPE_CALLBACK_ALLOW")
+    simulator = file.simulator
+    if flags.no_simulator or _switch(variables, "CHAPPE_SIMULATOR", default=True) is False:
+        simulator = msgspec.structs.replace(simulator, enabled=False)
+    settings = Settings(
+        data=data,
+        host=_first(flags.host, variables.get("CHAPPE_HOST"), file.host, "127.0.0.1"),
+        port=_first(flags.port, _port(variables, "CHAPPE_PORT"), file.port, 8000),
+        demo=flags.demo or _switch(variables, "CHAPPE_DEMO", default=False),
+        log_level=_first(variables.get("CHAPPE_LOG_LEVEL"), file.log_level, "info"),
+        tls_port=tls_port,
+        tls_cert=Path(tls_cert) if tls_cert else None,
+        tls_key=Path(tls_key) if tls_key else None,
+        rate_limits=file.limits.enabled and _switch(variables, "CHAPPE_RATE_LIMITS", default=True),
+        callback_allow=tuple(item.strip() for item in allow.split(",")) if allow else file.callback_allow,
+        http=file.http,
+        errors=file.errors,
+        limits=file.limits,
+        simulator=simulator,
+        operators=tuple(_with_password(operator, data) for operator in file.operators),
+        routes=file.routes,
+    )
+    _verify(settings)
+    return settings
+
+
+def _read_file(configured: str | None, data: Path) -> FileSettings:
+    path = Path(configured) if configured else data / "chappe.toml"
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        if configured:
+            raise SettingsRefused(f"there is no configuration file {path}") from None
+        return FileSettings()
+    except OSError as error:
+        raise SettingsRefused(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return msgspec.convert(tomllib.loads(content.decode()), FileSettings)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsRefused(f"{path}: {error}") from error
+
+
+def _with_password(operator: OperatorSettings, data: Path) -> OperatorSettings:
+    if not operator.password_file:
+        return operator
+    path = data / operator.password_file  # an absolute path stays as it is
+    try:
+        return msgspec.structs.replace(operator, password=path.read_text().strip())
+    except OSError as error:
+        raise SettingsRefused(f"operator {operator.name}: cannot read {path}: {error.strerror}") from error
+
+
+def _verify(settings: Settings) -> None:
+    for name, port in (("port", settings.port), ("tls_port", settings.tls_port)):
+        if port is not None and not 0 <= port <= 65535:
+            raise SettingsRefused(f"{name} is {port}, not a port number")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise SettingsRefused(f"log_level is {settings.log_level!r}, none of debug, info, warning, error")
+    for network in (*settings.callback_allow, *settings.http.trusted_proxies):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise SettingsRefused(f"{network!r} is not an IP address or a CIDR network") from error
+    names = [operator.name for operator in settings.operators]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsRefused(f"two operators are named {name!r}")
+    kinds = {operator.name: operator.kind for operator in settings.operators}
+    wanted = {"sms": "smpp", "voice": "sip", "mail": "smtp"}
+    for route in settings.routes:
+        if route.prefix and not (route.prefix.isascii() and route.prefix.isdigit()):
+            raise SettingsRefused(f"the route prefix {route.prefix!r} is not E.164 digits without +")
+        if not route.operators:
+            raise SettingsRefused(f"the {route.product} route with prefix {route.prefix!r} names no operator")
+        for name in route.operators:
+            if name not in kinds:
+                raise SettingsRefused(f"a {route.product} route names operator {name!r}, which is not configured")
+            if route.product in wanted and kinds[name] != wanted[route.product]:
+                raise SettingsRefused(
+                    f"a {route.product} route names operator {name!r}, which is of kind {kinds[name]}"
+                )
+    for operator in settings.operators:
+        if not 0 < operator.port <= 65535:
+            raise SettingsRefused(f"operator {operator.name}: port {operator.port} is not a port number")
+        if not 1 <= operator.window <= 10_000:
+            raise SettingsRefused(f"operator {operator.name}: window is {operator.window}, not 1 to 10000")
+        if operator.throughput < 0:
+            raise SettingsRefused(f"operator {operator.name}: throughput is negative")
+
+
+def _first(*values: T | None) -> T:
+    for value in values:
+        if value is not None:
+            return value
+    raise AssertionError("the last value is the default")
+
+
+def _port(variables: Mapping[str, str], name: str) -> int | None:
+    text = variables.get(name)
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsRefused(f"{name} is {text!r}, not a port number") from error
+
+
+def _switch(variables: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = variables.get(name)
+    if text is None:
+        return default
+    known = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
+    if text.lower() not in known:
+        raise SettingsRefused(f"{name} is {text!r}, neither on nor off")
+    return known[text.lower()]

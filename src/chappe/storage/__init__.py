@@ -1,0 +1,1 @@
+"""Storage: one schema on SQLite and PostgreSQL, group commit, migrations, the data folder."""

@@ -1,0 +1,79 @@
+"""The port to the database: what the nouns may ask of it, whatever stands behind.
+
+A *unit* is a plain function that gets a `Transaction`, runs SQL and returns a value. The database runs
+units in groups: one BEGIN, a savepoint each, one COMMIT; a unit's caller gets its value only after that
+COMMIT is on disk. SQL is written once, with `?` placeholders and the subset that SQLite 3.35+ and
+PostgreSQL 13+ share (`RETURNING`, `ON CONFLICT`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Sequence[Any]
+
+
+class StorageUnavailable(Exception):
+    """The database did not take or answer the work: nothing of it is stored. Callers answer 503."""
+
+
+class StorageRefused(Exception):
+    """The store cannot be opened as it is; the text is one clear line for the operator of the server."""
+
+
+class Reader(Protocol):
+    """Runs queries. All methods raise the driver's error only for faults, never for empty results."""
+
+    def one(self, sql: str, params: Params = ()) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    def all(self, sql: str, params: Params = ()) -> list[Row]:
+        """Every row, in memory: for results that are bounded by the statement."""
+        ...
+
+    def stream(self, sql: str, params: Params = ()) -> Iterable[Row]:
+        """Rows as they come, for checks and exports over a whole table."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """A reader that may also write; what it wrote is seen by its later statements."""
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """Executes one statement; gives the number of rows it touched."""
+        ...
+
+    def run_many(self, sql: str, params: Iterable[Params]) -> None:
+        """Executes one statement for each parameter row."""
+        ...
+
+
+Unit = Callable[[Transaction], T]
+
+
+class Database(Protocol):
+    """An open database. When it is down, every method raises `StorageUnavailable`."""
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        """Runs a short query on committed data (microseconds: it may run on the event loop itself)."""
+        ...
+
+    async def scan(self, query: Callable[[Reader], T]) -> T:
+        """Runs a long query in one snapshot, beside the event loop."""
+        ...
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Runs a unit in the next group; returns its value after the commit, or raises its error."""
+        ...
+
+    def commit_settings(self) -> list[str]:
+        """What is wrong with the settings that make a commit durable; empty when all is right."""
+        ...
+
+    async def close(self) -> None:
+        """Waits for the groups under way, then closes."""
+        ...

@@ -1,0 +1,48 @@
+"""Which revision of the schema this version of Chappe knows, and how a database is brought to it.
+
+Alembic and SQLAlchemy are imported only when there is something to do: they cost 40 MB and half a second,
+and on an existing database there is nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from chappe.storage.database import StorageRefused
+
+# In order. The last one is what this version writes; a database that says another one is newer than we are.
+REVISIONS = ("0001",)
+
+
+def bring_up_to_date(url: str, path: Path) -> None:
+    """Migrates the SQLite file at `path`; refuses one that a newer version of Chappe has written."""
+    revision = _sqlite_revision(path)
+    if revision == REVISIONS[-1]:
+        return
+    if revision is not None and revision not in REVISIONS:
+        raise StorageRefused(
+            f"the database {path} is at revision {revision}, newer than this version of Chappe"
+            f" ({REVISIONS[-1]}): upgrade Chappe, or restore the backup made before the upgrade"
+        )
+    from chappe.storage.migrate import migrate  # noqa: PLC0415 - heavy, see above
+
+    migrate(url)
+
+
+def _sqlite_revision(path: Path) -> str | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        if not tables:
+            return None
+        if ("alembic_version",) not in tables:
+            raise StorageRefused(f"{path} is not a database of Chappe")
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return row[0] if row else None
+    except sqlite3.DatabaseError as error:
+        raise StorageRefused(f"{path} is not a database of Chappe: {error}") from error
+    finally:
+        connection.close()

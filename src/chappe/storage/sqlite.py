@@ -1,0 +1,96 @@
+"""The embedded database: one SQLite file in the data folder, written by this process only."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from chappe.storage.database import Reader, StorageRefused, StorageUnavailable, Unit
+from chappe.storage.group_commit import GroupCommit
+from chappe.storage.schema import bring_up_to_date
+from chappe.storage.sqlite_connection import SYNCHRONOUS_FULL, SqliteTransaction, open_reader, open_writer
+
+T = TypeVar("T")
+
+CHECKPOINT_EVERY_S = 1.0
+SQLITE_VERSION_MIN = (3, 35, 0)
+
+
+class SqliteDatabase:
+    """`Database` on one file. Reads on committed data run inline (8 us); writes go through `GroupCommit`."""
+
+    def __init__(self, path: Path) -> None:
+        if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+            raise StorageRefused(f"SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
+        self.path = path
+        try:
+            bring_up_to_date(f"sqlite:///{path}", path)
+            self._writer = open_writer(path)
+            self._connection = open_reader(path)
+        except sqlite3.Error as error:
+            raise StorageRefused(f"cannot open the database {path}: {error}") from error
+        self._reader = SqliteTransaction(self._connection)
+        self._group_commit = GroupCommit(self._writer)
+        self._closing = threading.Event()
+        self._checkpointer = threading.Thread(target=self._checkpoint_forever, name="chappe-checkpoint", daemon=True)
+        self._checkpointer.start()
+
+    @property
+    def group_commit(self) -> GroupCommit:
+        """The writer, for its counters and its queue."""
+        return self._group_commit
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        try:
+            return query(self._reader)
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"read failed: {error}") from error
+
+    async def scan(self, query: Callable[[Reader], T]) -> T:
+        return await asyncio.to_thread(self._scan, query)
+
+    def _scan(self, query: Callable[[Reader], T]) -> T:
+        try:
+            connection = open_reader(self.path)
+            try:
+                connection.execute("BEGIN")  # one snapshot for everything the query reads
+                return query(SqliteTransaction(connection))
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"read failed: {error}") from error
+
+    async def write(self, unit: Unit[T], *, background: bool = False) -> T:
+        return await self._group_commit.submit(unit, background=background)
+
+    def commit_settings(self) -> list[str]:
+        wrong: list[str] = []
+        (journal_mode,) = self._writer.execute("PRAGMA journal_mode").fetchone()
+        if journal_mode != "wal":
+            wrong.append(f"journal_mode is {journal_mode}, not wal")
+        (synchronous,) = self._writer.execute("PRAGMA synchronous").fetchone()
+        if synchronous < SYNCHRONOUS_FULL:
+            wrong.append(f"synchronous is {synchronous}, below {SYNCHRONOUS_FULL} (FULL): a commit may be lost with the power")
+        return wrong
+
+    async def close(self) -> None:
+        await self._group_commit.close()
+        self._closing.set()
+        await asyncio.to_thread(self._checkpointer.join)
+        self._connection.close()
+        self._writer.close()
+
+    def _checkpoint_forever(self) -> None:
+        # PASSIVE never waits for a reader or the writer. Beside the commits instead of inside every
+        # thousandth one, so that no request pays for the copying.
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        while not self._closing.wait(CHECKPOINT_EVERY_S):
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error:
+                continue  # the next round tries again; the log only grows meanwhile
+        connection.close()

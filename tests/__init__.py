@@ -1,0 +1,1 @@
+"""What proves Chappe: see docs/architecture.md for what each folder holds."""
