@@ -166,12 +166,18 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
     data = data_folder(flags, variables)
     file = _read_file(flags.config or variables.get("CHAPPE_CONFIG"), data)
     if flags.database or variables.get("CHAPPE_DATABASE"):
-        raise SettingsRefused("--database: this version stores in SQLite only; PostgreSQL is not supported yet")
+        raise SettingsRefused(
+            "--database: this version stores in SQLite only; PostgreSQL is not supported yet"
+        )
     if (flags.role or variables.get("CHAPPE_ROLE") or "all") != "all":
         raise SettingsRefused("--role: several processes need PostgreSQL, which is not supported yet")
     tls_cert = flags.tls_cert or variables.get("CHAPPE_TLS_CERT") or file.tls_cert
     tls_key = flags.tls_key or variables.get("CHAPPE_TLS_KEY") or file.tls_key
-    tls_port = _first(flags.tls_port, _port(variables, "CHAPPE_TLS_PORT"), file.tls_port)
+    tls_port = flags.tls_port
+    if tls_port is None:
+        tls_port = _port(variables, "CHAPPE_TLS_PORT")
+    if tls_port is None:
+        tls_port = file.tls_port
     if tls_port is not None and not (tls_cert and tls_key):
         raise SettingsRefused("--tls-port needs --tls-cert and --tls-key")
     allow = variables.get("CHAPPE_CALLBACK_ALLOW")
@@ -250,7 +256,9 @@ def _verify(settings: Settings) -> None:
             raise SettingsRefused(f"the {route.product} route with prefix {route.prefix!r} names no operator")
         for name in route.operators:
             if name not in kinds:
-                raise SettingsRefused(f"a {route.product} route names operator {name!r}, which is not configured")
+                raise SettingsRefused(
+                    f"a {route.product} route names operator {name!r}, which is not configured"
+                )
             if route.product in wanted and kinds[name] != wanted[route.product]:
                 raise SettingsRefused(
                     f"a {route.product} route names operator {name!r}, which is of kind {kinds[name]}"
@@ -285,7 +293,16 @@ def _switch(variables: Mapping[str, str], name: str, *, default: bool) -> bool:
     text = variables.get(name)
     if text is None:
         return default
-    known = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
+    known = {
+        "on": True,
+        "1": True,
+        "true": True,
+        "yes": True,
+        "off": False,
+        "0": False,
+        "false": False,
+        "no": False,
+    }
     if text.lower() not in known:
         raise SettingsRefused(f"{name} is {text!r}, neither on nor off")
     return known[text.lower()]

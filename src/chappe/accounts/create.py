@@ -46,7 +46,9 @@ async def create_account(
         add_key(tx, store.vault, account_id, key, now_ms)
         if credit_micro == 0:
             return 0
-        return post(tx, Posting(posting_id, account_id, credit_micro, HOUSE_TOP_UPS, "opening", email, now_ms))
+        return post(
+            tx, Posting(posting_id, account_id, credit_micro, HOUSE_TOP_UPS, "opening", email, now_ms)
+        )
 
     balance_micro = await store.database.write(unit)
     return Created(account_id, email, key, balance_micro)

@@ -54,7 +54,8 @@ async def rotate_key(store: Store, account_id: int) -> str:
 
     def unit(tx: Transaction) -> None:
         tx.run(
-            "UPDATE api_keys SET revoked_at_ms = ? WHERE account_id = ? AND revoked_at_ms IS NULL", (now_ms, account_id)
+            "UPDATE api_keys SET revoked_at_ms = ? WHERE account_id = ? AND revoked_at_ms IS NULL",
+            (now_ms, account_id),
         )
         add_key(tx, store.vault, account_id, key, now_ms)
 

@@ -137,7 +137,9 @@ class Administration:
             case AccountShow():
                 return await self._show(command)
             case AccountCredit():
-                balance = await top_up(self._store, command.email, micro_from_text(command.amount), command.reason)
+                balance = await top_up(
+                    self._store, command.email, micro_from_text(command.amount), command.reason
+                )
                 return {"email": command.email.strip().lower(), "balance": exact_text(balance)}
             case AccountSet():
                 changed = await change_account(
@@ -167,7 +169,11 @@ class Administration:
             lastname=command.lastname,
             credit_micro=micro_from_text(command.credit),
         )
-        return {"apiKey": created.api_key, "email": created.email, "balance": exact_text(created.balance_micro)}
+        return {
+            "apiKey": created.api_key,
+            "email": created.email,
+            "balance": exact_text(created.balance_micro),
+        }
 
     async def _show(self, command: AccountShow) -> Result:
         def read(reader: Reader) -> Result:
@@ -214,8 +220,12 @@ def _shown(account: Account) -> Result:
 def _all_prices(reader: Reader) -> list[Result]:
     emails: dict[int, str | None] = {EVERY_ACCOUNT: None}
     emails.update((account.id, account.email) for account in all_accounts(reader))
-    prices = {(EVERY_ACCOUNT, article, prefix): micro for (article, prefix), micro in default_prices().items()}
-    prices.update({(owner, article, prefix): micro for owner, article, prefix, micro in stored_prices(reader)})
+    prices = {
+        (EVERY_ACCOUNT, article, prefix): micro for (article, prefix), micro in default_prices().items()
+    }
+    prices.update(
+        {(owner, article, prefix): micro for owner, article, prefix, micro in stored_prices(reader)}
+    )
     return [
         {
             "article": article,
@@ -224,5 +234,7 @@ def _all_prices(reader: Reader) -> list[Result]:
             "unit": ARTICLES[article],
             "email": emails.get(owner),
         }
-        for (owner, article, prefix), unit_micro in sorted(prices.items(), key=lambda item: (item[0][1], item[0][2], item[0][0]))
+        for (owner, article, prefix), unit_micro in sorted(
+            prices.items(), key=lambda item: (item[0][1], item[0][2], item[0][0])
+        )
     ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from chappe.administration.commands import Administration, Command, CommandRefus
 
 LINE_BYTES_MAX = 64 * 1024 * 1024
 BACKLOG = 1024
+ADDRESS_BYTES_MAX = 100
 REQUEST_S_MAX = 30.0
 ANSWER_S_MAX = 600.0  # a check of a large database takes minutes
 
@@ -41,8 +44,8 @@ class AdministrationSocket:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
         try:
-            # By way of the folder's file descriptor: a socket's address holds 107 bytes, a path may be longer.
-            listening.bind(_short_name(self._path))
+            with _address(self._path) as address:
+                listening.bind(address)
         finally:
             os.umask(mask)
         listening.listen(BACKLOG)
@@ -87,7 +90,8 @@ def ask_server(path: Path, command: Command) -> Result | None:
     connection.settimeout(ANSWER_S_MAX)
     with connection:
         try:
-            connection.connect(_short_name(path))
+            with _address(path) as address:
+                connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return None
         except OSError as error:
@@ -98,14 +102,25 @@ def ask_server(path: Path, command: Command) -> Result | None:
         except OSError as error:
             raise CommandRefused(f"the server at {path} did not answer: {error}") from error
     if not answer:
-        raise CommandRefused("the server stopped before it answered; look whether the command was carried out")
+        raise CommandRefused(
+            "the server stopped before it answered; look whether the command was carried out"
+        )
     decoded: dict[str, Any] = msgspec.json.decode(answer)
     if not decoded["ok"]:
         raise CommandRefused(decoded["message"])
     return decoded["result"]
 
 
-def _short_name(path: Path) -> str:
-    """`path`, relative to the working directory where that is what fits into a socket's address."""
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """What to bind or connect to: an address holds 107 bytes, a path may be longer; then by way of the folder's
+    file descriptor."""
     name = str(path.absolute())
-    return name if len(os.fsencode(name)) < 100 else os.path.relpath(path)
+    if len(os.fsencode(name)) < ADDRESS_BYTES_MAX:
+        yield name
+        return
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)

@@ -20,7 +20,9 @@ _TWINLESS = (
     " WHERE t.id IS NULL OR t.amount_micro <> -e.amount_micro OR t.cause <> e.cause OR t.cause_id <> e.cause_id"
     " ORDER BY e.id"
 )
-_BELOW_FLOOR = "SELECT id, email, balance_micro, floor_micro FROM accounts WHERE balance_micro < floor_micro ORDER BY id"
+_BELOW_FLOOR = (
+    "SELECT id, email, balance_micro, floor_micro FROM accounts WHERE balance_micro < floor_micro ORDER BY id"
+)
 _OWNERLESS = (
     "SELECT DISTINCT e.account_id FROM ledger_entries e LEFT JOIN accounts a ON a.id = e.account_id"
     " WHERE a.id IS NULL AND e.account_id > 0"

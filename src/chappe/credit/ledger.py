@@ -20,9 +20,7 @@ _MOVE = (
     "UPDATE accounts SET balance_micro = balance_micro + ? WHERE id = ?"
     " AND balance_micro + ? >= floor_micro AND balance_micro + ? <= ? RETURNING balance_micro"
 )
-_APPEND = (
-    "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
-)
+_APPEND = "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class InsufficientCredit(Exception):

@@ -84,7 +84,9 @@ class PriceBook:
 
 def stored_prices(reader: Reader) -> list[tuple[int, str, str, int]]:
     """Every price that was set: (account id or 0, article, prefix, micro-euros)."""
-    rows = reader.all("SELECT account_id, article, prefix, unit_micro FROM prices ORDER BY article, prefix, account_id")
+    rows = reader.all(
+        "SELECT account_id, article, prefix, unit_micro FROM prices ORDER BY article, prefix, account_id"
+    )
     return [(account_id, article, prefix, unit_micro) for account_id, article, prefix, unit_micro in rows]
 
 

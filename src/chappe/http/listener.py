@@ -53,7 +53,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.head_since is not None and self.parser is not None:
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES_MAX:
-                self._refuse(431, "Les en-têtes de la requête sont trop longs. / The request's headers are too long.")
+                self._refuse(
+                    431, "Les en-têtes de la requête sont trop longs. / The request's headers are too long."
+                )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -170,5 +172,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise ListenRefused(f"cannot use the TLS certificate {certificate} with the key {key}: {error}") from error
+        raise ListenRefused(
+            f"cannot use the TLS certificate {certificate} with the key {key}: {error}"
+        ) from error
     return context

@@ -5,16 +5,25 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from pathlib import Path
-from types import TracebackType
 
 from chappe.storage.database import StorageRefused
 
 SECRET_BYTES = 32
+WAIT_S_MAX = 30.0
+WAIT_STEP_S = 0.02
 
 
 class FolderHeld(StorageRefused):
-    """Another process holds the folder (a server: the command line then goes through its socket)."""
+    """Another process holds the folder; `by_server` says that it is a server and not a short command."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        what, _, pid = holder.partition(" ")
+        self.by_server = what != "command"
+        super().__init__(
+            f"the data folder {path} is held by another {what or 'process'} (process {pid or 'unknown'})"
+        )
 
 
 class Folder:
@@ -36,8 +45,23 @@ class Folder:
     def secret(self) -> Path:
         return self.path / "secret.key"
 
-    def hold(self) -> None:
-        """Creates the folder if need be and takes its lock; raises `FolderHeld` or `StorageRefused`."""
+    def hold(self, *, as_server: bool) -> None:
+        """Creates the folder if need be and takes its lock; raises `FolderHeld` or `StorageRefused`.
+
+        A command gives the folder back within moments, so it is waited for; a server is not.
+        """
+        deadline = time.monotonic() + WAIT_S_MAX
+        while True:
+            try:
+                self._try_to_hold("server" if as_server else "command")
+            except FolderHeld as held:
+                if held.by_server or time.monotonic() > deadline:
+                    raise
+                time.sleep(WAIT_STEP_S)
+            else:
+                return
+
+    def _try_to_hold(self, holder: str) -> None:
         lock = self.path / "chappe.lock"
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,24 +71,17 @@ class Folder:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(fd, 32).decode("ascii", "replace").strip()
+            other = os.read(fd, 64).decode("ascii", "replace").strip()
             os.close(fd)
-            raise FolderHeld(f"the data folder {self.path} is held by another server (process {holder or '?'})") from error
+            raise FolderHeld(self.path, other) from error
         os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
+        os.write(fd, f"{holder} {os.getpid()}\n".encode())
         self._lock_fd = fd
 
     def release(self) -> None:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
-
-    def __enter__(self) -> Folder:
-        self.hold()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.release()
 
 
 def read_secret(path: Path) -> bytes | None:

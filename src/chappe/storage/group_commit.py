@@ -122,7 +122,7 @@ class GroupCommit:
             fault: sqlite3.Error | None = None
             try:
                 if not self._connection.in_transaction:
-                    raise sqlite3.OperationalError("the transaction was rolled back by SQLite")  # noqa: TRY301
+                    raise sqlite3.OperationalError("the transaction was rolled back by SQLite")
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 fault = error

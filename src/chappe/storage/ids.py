@@ -15,7 +15,9 @@ ID_MAX = 2**31 - 1
 class IdBlocks:
     """Ids of one sequence. `take` never waits while a block is left; `refill` fetches the next one early."""
 
-    def __init__(self, database: Database, name: str, *, block_size: int = 1000, id_max: int = 2**63 - 1) -> None:
+    def __init__(
+        self, database: Database, name: str, *, block_size: int = 1000, id_max: int = 2**63 - 1
+    ) -> None:
         self._database = database
         self._name = name
         self._block_size = block_size
@@ -41,7 +43,11 @@ class IdBlocks:
             await self._refilled()
         first = self._next
         self._next += count
-        if self._following is None and self._refill is None and self._end - self._next < self._block_size // 2:
+        if (
+            self._following is None
+            and self._refill is None
+            and self._end - self._next < self._block_size // 2
+        ):
             self._refill = asyncio.create_task(self._fetch())
         return first
 

@@ -25,7 +25,7 @@ def bring_up_to_date(url: str, path: Path) -> None:
             f"the database {path} is at revision {revision}, newer than this version of Chappe"
             f" ({REVISIONS[-1]}): upgrade Chappe, or restore the backup made before the upgrade"
         )
-    from chappe.storage.migrate import migrate  # noqa: PLC0415 - heavy, see above
+    from chappe.storage.migrate import migrate
 
     migrate(url)
 

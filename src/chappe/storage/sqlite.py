@@ -36,7 +36,9 @@ class SqliteDatabase:
         self._reader = SqliteTransaction(self._connection)
         self._group_commit = GroupCommit(self._writer)
         self._closing = threading.Event()
-        self._checkpointer = threading.Thread(target=self._checkpoint_forever, name="chappe-checkpoint", daemon=True)
+        self._checkpointer = threading.Thread(
+            target=self._checkpoint_forever, name="chappe-checkpoint", daemon=True
+        )
         self._checkpointer.start()
 
     @property
@@ -74,7 +76,9 @@ class SqliteDatabase:
             wrong.append(f"journal_mode is {journal_mode}, not wal")
         (synchronous,) = self._writer.execute("PRAGMA synchronous").fetchone()
         if synchronous < SYNCHRONOUS_FULL:
-            wrong.append(f"synchronous is {synchronous}, below {SYNCHRONOUS_FULL} (FULL): a commit may be lost with the power")
+            wrong.append(
+                f"synchronous is {synchronous}, below {SYNCHRONOUS_FULL} (FULL): a commit may be lost with the power"
+            )
         return wrong
 
     async def close(self) -> None:

@@ -48,20 +48,26 @@ async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
     database = SqliteDatabase(folder.database)
     try:
         os.chmod(folder.database, 0o600)
-        fingerprint = await database.read(lambda r: r.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'"))
+        fingerprint = await database.read(
+            lambda r: r.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'")
+        )
         if secret is None:
             if fingerprint is not None and not is_new:
-                raise StorageRefused(f"the secret {path} of this database is missing: restore it from your backup")  # noqa: TRY301
+                raise StorageRefused(
+                    f"the secret {path} of this database is missing: restore it from your backup"
+                )
             secret = make_secret(path)
         vault = Vault(secret)
         if fingerprint is None:
 
             def remember(tx: Transaction) -> None:
-                tx.run("INSERT INTO meta (name, value) VALUES ('secret_fingerprint', ?)", (vault.fingerprint,))
+                tx.run(
+                    "INSERT INTO meta (name, value) VALUES ('secret_fingerprint', ?)", (vault.fingerprint,)
+                )
 
             await database.write(remember)
         elif fingerprint[0] != vault.fingerprint:
-            raise StorageRefused(f"the secret {path} is not the one of this database (fingerprint differs)")  # noqa: TRY301
+            raise StorageRefused(f"the secret {path} is not the one of this database (fingerprint differs)")
     except BaseException:
         await database.close()
         raise

@@ -1,0 +1,179 @@
+"""Puts the parts together: the only place that knows them all. `serve` is the server's life from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+import uvloop
+
+from chappe import __version__
+from chappe.accounts.account import AccountRefused
+from chappe.accounts.create import create_account
+from chappe.accounts.find import account_by_email
+from chappe.accounts.keys import current_key
+from chappe.administration.commands import Administration
+from chappe.administration.socket import AdministrationSocket
+from chappe.console.pages import pages
+from chappe.credit.money import MICRO
+from chappe.credit.prices import PriceBook, stored_prices
+from chappe.http.listener import Listener, ListenRefused, tls_context
+from chappe.logs import set_up_logs
+from chappe.metrics import Metrics
+from chappe.partner.api import PartnerApi
+from chappe.partner.endpoint import Services
+from chappe.partner.endpoints import ENDPOINTS
+from chappe.settings import Settings, SettingsRefused
+from chappe.storage.database import Reader, StorageRefused
+from chappe.storage.folder import Folder
+from chappe.storage.sqlite import SqliteDatabase
+from chappe.storage.store import Store, open_store
+
+DEMO_EMAIL = "demo@example.org"
+DEMO_CREDIT_MICRO = 100 * MICRO
+# The commit thread needs the interpreter lock back soon after fdatasync returns; the default is 5 ms.
+SWITCH_INTERVAL_S = 0.0005
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class ServerRefused(Exception):
+    """The server cannot start; the text is one clear line."""
+
+
+def serve(settings: Settings) -> int:
+    """Runs until SIGTERM or SIGINT; gives the exit code. Raises `ServerRefused`."""
+    set_up_logs(settings.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    folder = Folder(settings.data)
+    try:
+        folder.hold(as_server=True)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, folder))
+    except (StorageRefused, ListenRefused, SettingsRefused) as refused:
+        raise ServerRefused(str(refused)) from refused
+    finally:
+        folder.release()
+    return 0
+
+
+async def _serve(settings: Settings, folder: Folder) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    store = await open_store(folder)
+    try:
+        server = await Server.start(settings, folder, store)
+        try:
+            await _announce(settings, store, server.url)
+            await stop.wait()
+            _log.info("stopping")
+        finally:
+            await server.stop()
+    finally:
+        await store.close()
+    _log.info("stopped")
+
+
+class Server:
+    """A started server."""
+
+    def __init__(self, url: str, listener: Listener, administration: AdministrationSocket) -> None:
+        self.url = url
+        self._listener = listener
+        self._administration = administration
+
+    @classmethod
+    async def start(cls, settings: Settings, folder: Folder, store: Store) -> Server:
+        """Starts every part; the last one is the socket that the command line finds us by."""
+        metrics = Metrics()
+        prices = PriceBook()
+
+        async def load_prices() -> None:
+            prices.load(await store.database.read(stored_prices))
+
+        await load_prices()
+        api = PartnerApi(ENDPOINTS, Services(store, prices), settings, metrics)
+        other_pages = pages(settings, store, metrics, ENDPOINTS, [])
+        if isinstance(store.database, SqliteDatabase):
+            group_commit = store.database.group_commit
+            metrics.commit_groups.set_function(lambda: group_commit.groups_total)
+            metrics.commit_units.set_function(lambda: group_commit.units_total)
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            path: str = scope["path"]
+            await (api if api.products.is_partner_path(path) else other_pages)(scope, receive, send)
+
+        listener = Listener(application, connections_max=settings.http.connections_max)
+        port = await listener.listen(settings.host, settings.port)
+        if settings.tls_port is not None:
+            assert settings.tls_cert is not None
+            assert settings.tls_key is not None
+            context = tls_context(settings.tls_cert, settings.tls_key)
+            tls_port = await listener.listen(settings.host, settings.tls_port, tls=context)
+            _log.info("https", url=f"https://{_printed(settings.host)}:{tls_port}")
+        administration = AdministrationSocket(Administration(store, load_prices), folder.socket)
+        await administration.open()
+        # What stands now stays: the collector need not walk it again at every full collection.
+        gc.collect()
+        gc.freeze()
+        _log.info(
+            "started", version=__version__, data=str(settings.data), simulated=settings.simulated_products
+        )
+        return cls(f"http://{_printed(settings.host)}:{port}", listener, administration)
+
+    async def stop(self) -> None:
+        """Refuses new work, ends what is under way."""
+        await self._listener.stop()
+        await self._administration.close()
+
+
+def _printed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _announce(settings: Settings, store: Store, url: str) -> None:
+    print(f"ready {url}", flush=True)
+    if settings.demo:
+        print(demo_text(url, await _demo_key(store)), flush=True)
+
+
+async def _demo_key(store: Store) -> str:
+    """The demo account's key; the account is made, with 100 euros, when it is not there."""
+    try:
+        return (
+            await create_account(
+                store, DEMO_EMAIL, firstname="Claude", lastname="Chappe", credit_micro=DEMO_CREDIT_MICRO
+            )
+        ).api_key
+    except AccountRefused:
+
+        def read(reader: Reader) -> str:
+            key = current_key(reader, store.vault, account_by_email(reader, DEMO_EMAIL).id)
+            assert key is not None, "an account always has a key in force"
+            return key
+
+        return await store.database.read(read)
+
+
+def demo_text(url: str, key: str) -> str:
+    """What `make run` shows: the key and one line to try for each product."""
+    return f"""
+The demo account is {DEMO_EMAIL}, its API key {key}. Try:
+
+  curl '{url}/sms/v1/me?apiKey={key}'
+  curl '{url}/voice/v1/me/{key}'
+  curl '{url}/mail/v1/me?apiKey={key}'
+
+The documentation of the API is at {url}/docs. Ctrl-C stops the server.
+"""

@@ -1,0 +1,91 @@
+"""`chappe account`: create, list, show, credit, set, rotate-key."""
+
+from __future__ import annotations
+
+import argparse
+
+from chappe.administration.commands import (
+    AccountCreate,
+    AccountCredit,
+    AccountList,
+    AccountRotateKey,
+    AccountSet,
+    AccountShow,
+    Command,
+)
+from chappe.cli.administer import add_store_flags, administer, show
+
+
+def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
+    """Adds the command group to the command line."""
+    group = groups.add_parser(
+        "account", help="create and manage accounts", description="Create and manage accounts."
+    )
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    create = commands.add_parser("create", help="a new account, with its key")
+    create.add_argument("email")
+    create.add_argument("--credit", metavar="EUROS", default="0", help="opening credit (default 0)")
+    create.add_argument("--firstname", default="")
+    create.add_argument("--lastname", default="")
+    create.set_defaults(
+        command=lambda o: AccountCreate(o.email, credit=o.credit, firstname=o.firstname, lastname=o.lastname)
+    )
+
+    listing = commands.add_parser("list", help="every account")
+    listing.set_defaults(command=lambda _: AccountList())
+
+    shown = commands.add_parser("show", help="one account")
+    shown.add_argument("email")
+    shown.add_argument("--key", action="store_true", help="also its API key, in clear")
+    shown.set_defaults(command=lambda o: AccountShow(o.email, with_key=o.key))
+
+    credit = commands.add_parser("credit", help="add credit; a negative amount takes some off")
+    credit.add_argument("email")
+    credit.add_argument("amount", metavar="EUROS")
+    credit.add_argument("--reason", default="", help="kept in the ledger")
+    credit.set_defaults(command=lambda o: AccountCredit(o.email, o.amount, o.reason))
+
+    change = commands.add_parser("set", help="change rights, state, allow-list")
+    change.add_argument("email")
+    change.add_argument("--subaccounts", choices=("on", "off"), help="may have sub-accounts")
+    change.add_argument(
+        "--marketing", choices=("on", "off"), help="sends commercial messages: hours and STOP apply"
+    )
+    change.add_argument("--state", choices=("active", "disabled", "blocked", "api-denied"))
+    change.add_argument("--allow-ip", metavar="CIDR,...", help='only from there; "" for everywhere')
+    change.set_defaults(command=_set)
+
+    rotate = commands.add_parser("rotate-key", help="a new key; the old one stops at once")
+    rotate.add_argument("email")
+    rotate.set_defaults(command=lambda o: AccountRotateKey(o.email))
+
+    for command in (create, listing, shown, credit, change, rotate):
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+        add_store_flags(command)
+        command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    command: Command = options.command(options)
+    result = administer(options, command)
+    if isinstance(command, AccountList) and not options.json:
+        for account in result["accounts"]:
+            flags = [name for name in ("marketing", "subaccounts") if account[name]]
+            print(f"{account['email']}\t{account['balance']}\t{account['state']}\t{','.join(flags) or '-'}")
+        return 0
+    show(options, result)
+    return 0
+
+
+def _set(options: argparse.Namespace) -> AccountSet:
+    def switch(value: str | None) -> bool | None:
+        return None if value is None else value == "on"
+
+    return AccountSet(
+        options.email,
+        state=options.state,
+        marketing=switch(options.marketing),
+        subaccounts=switch(options.subaccounts),
+        allow_ip=options.allow_ip,
+    )

@@ -1,0 +1,87 @@
+"""Carries out an administration command: through the server that holds the folder, else by itself."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from typing import Any
+
+from chappe.administration.commands import Administration, Command, CommandRefused
+from chappe.administration.socket import ask_server
+from chappe.cli.refused import Refused
+from chappe.settings import Flags, SettingsRefused, data_folder, load_settings
+from chappe.storage.database import StorageRefused
+from chappe.storage.folder import Folder, FolderHeld
+from chappe.storage.store import open_store
+
+
+def add_store_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that every command takes which touches a store."""
+    parser.add_argument("--data", metavar="DIR", help="data folder (CHAPPE_DATA; default ./var)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="configuration (CHAPPE_CONFIG; default DIR/chappe.toml)"
+    )
+    parser.add_argument(
+        "--database", metavar="URL", help="a database other than the data folder's (CHAPPE_DATABASE)"
+    )
+
+
+def store_flags(options: argparse.Namespace) -> Flags:
+    """Those flags, as given."""
+    return Flags(data=options.data, config=options.config, database=options.database)
+
+
+def administer(options: argparse.Namespace, command: Command) -> dict[str, Any]:
+    """The command's result, once its effect is on disk; raises `Refused`."""
+    flags = store_flags(options)
+    try:
+        folder = Folder(data_folder(flags))
+        result = ask_server(folder.socket, command)
+        if result is not None:
+            return result
+        load_settings(flags)  # a configuration that is wrong is said now, not when the server starts
+        return _by_itself(folder, command)
+    except (CommandRefused, StorageRefused, SettingsRefused) as refused:
+        raise Refused(str(refused)) from refused
+
+
+def _by_itself(folder: Folder, command: Command) -> dict[str, Any]:
+    try:
+        folder.hold(as_server=False)
+    except FolderHeld as held:
+        # A server that was starting a moment ago may answer by now.
+        result = ask_server(folder.socket, command)
+        if result is None:
+            raise Refused(f"{held}, which does not answer on {folder.socket}") from held
+        return result
+    try:
+        return asyncio.run(_open_and_carry_out(folder, command))
+    finally:
+        folder.release()
+
+
+async def _open_and_carry_out(folder: Folder, command: Command) -> dict[str, Any]:
+    store = await open_store(folder)
+    try:
+        return await Administration(store).carry_out(command)
+    finally:
+        await store.close()
+
+
+def show(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Prints a result: one JSON object with --json, else one `name: value` line each."""
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    for name, value in result.items():
+        print(f"{name}: {_plain(value)}")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        items: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+        return ",".join(str(item) for item in items) or "-"
+    return "-" if value in (None, "") else str(value)

@@ -1,0 +1,1 @@
+"""The web pages and machine-readable pages beside the three APIs."""

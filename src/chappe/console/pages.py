@@ -1,0 +1,99 @@
+"""`/`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs`; JSON for every wrong path and method."""
+
+from __future__ import annotations
+
+import msgspec
+from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from chappe import __version__
+from chappe.console.reference import sections
+from chappe.metrics import Metrics
+from chappe.partner.endpoint import Endpoint
+from chappe.partner.openapi import description
+from chappe.settings import Settings
+from chappe.storage.database import StorageUnavailable
+from chappe.storage.store import Store
+
+_LINKS = ("/openapi.json", "/healthz", "/readyz", "/metrics")
+_encode = msgspec.json.Encoder().encode
+# Pages load nothing from elsewhere and run no script that is not their own.
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self';"
+    " img-src 'self' data:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer of these pages."""
+    return Response(_encode(content), status, headers, media_type="application/json")
+
+
+def pages(
+    settings: Settings, store: Store, metrics: Metrics, endpoints: tuple[Endpoint, ...], more: list[BaseRoute]
+) -> Starlette:
+    """The application for everything that is not one of the three APIs; `more` are other rooms' routes."""
+    openapi = _encode(description(endpoints))
+    templates = Environment(loader=PackageLoader("chappe.console"), autoescape=select_autoescape())
+    reference = templates.get_template("reference.html").render(
+        version=__version__, sections=sections(endpoints), simulated=settings.simulated_products, links=_LINKS
+    )
+
+    async def healthz(_: Request) -> Response:
+        """The process turns its loop."""
+        return json_response({"status": "ok", "version": __version__})
+
+    async def readyz(_: Request) -> Response:
+        """The database answers; says which products the simulator serves."""
+        body: dict[str, object] = {"status": "ready", "simulated": list(settings.simulated_products)}
+        try:
+            await store.database.read(lambda reader: reader.one("SELECT 1 FROM meta LIMIT 1"))
+        except StorageUnavailable:
+            return json_response({**body, "status": "storage unavailable"}, 503, {"retry-after": "1"})
+        return json_response(body)
+
+    async def metrics_page(_: Request) -> Response:
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi_page(_: Request) -> Response:
+        return Response(openapi, media_type="application/json")
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(reference, headers=_HEADERS)
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        texts = {
+            404: "Cette adresse n'existe pas. / This address does not exist.",
+            405: "Méthode non autorisée.",
+        }
+        body = {
+            "success": False,
+            "code": error.status_code,
+            "message": texts.get(error.status_code, error.detail),
+        }
+        return json_response(body, error.status_code, dict(error.headers or {}))
+
+    async def failed(_: Request, error: Exception) -> Response:
+        del error  # Starlette logs it, and raises it again for the server's own log
+        metrics.unexpected.labels(where="page").inc()
+        return json_response({"success": False, "code": 500, "message": "Erreur interne du serveur"}, 500)
+
+    return Starlette(
+        routes=[
+            Route("/", docs),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics_page),
+            Route("/openapi.json", openapi_page),
+            Route("/docs", docs),
+            *more,
+        ],
+        exception_handlers={HTTPException: refused, Exception: failed},
+    )

@@ -1,0 +1,68 @@
+"""Structured logs on standard error: JSON lines, or aligned text on a terminal.
+
+No key, password or message body is ever given to a logger; `redact` is the safety net under that rule.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# API keys are 40 hexadecimal digits, callback secrets begin with whsec_.
+_SECRETS = re.compile(r"\b[0-9a-f]{40}\b|whsec_[A-Za-z0-9+/=_-]+")
+_NAMES = frozenset(
+    {"apikey", "api_key", "key", "password", "authorization", "message", "text", "body", "secret"}
+)
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replaces what looks like a secret, and every value whose name says that it is one."""
+    for name, value in event.items():
+        if name.lower() in _NAMES:
+            event[name] = "[redacted]"
+        elif isinstance(value, str):
+            event[name] = _SECRETS.sub("[redacted]", value)
+    return event
+
+
+def set_up_logs(level: str) -> None:
+    """Called once, before anything is logged."""
+    is_terminal = sys.stderr.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if is_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            redact,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, *rendering],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
+    for noisy in ("asyncio", "uvicorn.error", "alembic", "sqlalchemy"):
+        logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))
+    logging.captureWarnings(True)

@@ -1,0 +1,1 @@
+"""Telephone numbers: reading lists of recipients, countries, formats."""

@@ -1,0 +1,179 @@
+"""The three APIs as one ASGI application: reads a request, lets an endpoint answer it, writes the answer.
+
+The order of checks is that of decisions.md: size and encoding, the body, the key, the limit, the address,
+the account's state, then what the endpoint finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import structlog
+
+from chappe.accounts.account import Account, address_is_allowed
+from chappe.accounts.find import account_by_key_hash
+from chappe.accounts.keys import KEY_CHARS_MAX, key_hash
+from chappe.metrics import Metrics
+from chappe.partner import catalogue, catalogue_server
+from chappe.partner.client_address import ClientAddress
+from chappe.partner.endpoint import Call, Endpoint, Services
+from chappe.partner.errors import Header, Refusal
+from chappe.partner.limits import headers as limit_headers
+from chappe.partner.page import Page, PageTable
+from chappe.partner.product import Products
+from chappe.partner.reader import Preferences, check_headers, preferences, read
+from chappe.partner.throttle import Throttle
+from chappe.partner.writer import Answer, render, render_refusal
+from chappe.settings import Settings
+from chappe.storage.database import StorageUnavailable
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_S_MAX = 15.0
+"""Seconds a client has to send its body (decisions.md, "Body format")."""
+
+_STATE_CODES = {"disabled": 20, "blocked": 30, "api-denied": 40}
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("partner")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole: there is nobody to answer."""
+
+
+class PartnerApi:
+    """The ASGI application of the three APIs."""
+
+    def __init__(
+        self, endpoints: Iterable[Endpoint], services: Services, settings: Settings, metrics: Metrics
+    ) -> None:
+        endpoints = tuple(endpoints)
+        self.pages = PageTable(endpoint.page for endpoint in endpoints)
+        self.products = Products(settings.http)
+        self.throttle = Throttle(self.pages.pages, settings, services.store.clock)
+        self._handlers = {(e.page.product, e.page.name): e.handler for e in endpoints}
+        self._services = services
+        self._metrics = metrics
+        self._always_200 = settings.errors.http_status == "always-200"
+        self._client_address = ClientAddress(settings.http.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = _Request(scope, scope["headers"])
+        try:
+            answer = await self._answer(request, receive)
+        except ClientGone:
+            return
+        except Refusal as refusal:
+            answer = self._refused(request, refusal)
+        except StorageUnavailable as error:
+            _log.error("the storage is not available", page=request.page_name, reason=str(error))
+            answer = self._refused(request, catalogue_server.unavailable())
+        except Exception as error:
+            self._metrics.unexpected.labels(where="request").inc()
+            _log.error("an unexpected exception", page=request.page_name, exc_info=error)
+            answer = self._refused(request, catalogue_server.internal())
+        page = request.page
+        self._metrics.answered(page.product if page else "none", page.name if page else "none", answer.status)
+        await _send(send, answer, has_body=scope["method"] != "HEAD")
+
+    async def _answer(self, request: _Request, receive: Receive) -> Answer:
+        scope, headers = request.scope, request.headers
+        found = self.products.find(scope["raw_path"].decode("ascii"), headers)
+        if found is None:
+            raise catalogue_server.unknown_host()
+        product, path = found
+        if scope["method"] == "OPTIONS":
+            allowed = ", ".join(self.pages.allowed(product, path))
+            return Answer(204, ((b"allow", allowed.encode()),), b"", b"")
+        page, path_parameters = self.pages.find(product, scope["method"], path)
+        request.page = page
+        check_headers(page, headers)
+        body = await _body(page, receive)
+        parameters = read(page, scope["method"], path_parameters, scope["query_string"], headers, body)
+        request.preferences = Preferences(parameters.format(), parameters.language())
+        account = await self._account(page, parameters.api_key())
+        self._take(request, page, account)
+        client = scope["client"]
+        address = self._client_address.of(client[0] if client else "", headers)
+        if not address_is_allowed(account.allowed_networks, address):
+            raise catalogue.refuse(page, 96)
+        if account.state != "active":
+            raise catalogue.refuse(page, _STATE_CODES[account.state])
+        handler = self._handlers[page.product, page.name]
+        payload = await handler(Call(self._services, account, parameters))
+        content_type, content = render(page, payload, request.preferences.format)
+        return Answer(200, request.limit_headers, content_type, content)
+
+    async def _account(self, page: Page, key: str | None) -> Account:
+        if key is None:
+            raise catalogue.missing_key(page)
+        if len(key) > KEY_CHARS_MAX:
+            raise catalogue.wrong_key(page)
+        hashed = key_hash(self._services.store.vault, key)
+        account = await self._services.store.database.read(lambda reader: account_by_key_hash(reader, hashed))
+        if account is None:
+            raise catalogue.wrong_key(page)
+        return account
+
+    def _take(self, request: _Request, page: Page, account: Account) -> None:
+        decision = self.throttle.take(page, account.id)
+        if decision is None:
+            return
+        if not decision.allowed:
+            raise catalogue_server.too_many_requests(page, self.throttle.limit(page), decision)
+        request.limit_headers = limit_headers(decision)
+
+    def _refused(self, request: _Request, refusal: Refusal) -> Answer:
+        wanted = request.preferences or preferences(request.scope["query_string"], request.headers)
+        answer = render_refusal(request.page, refusal, wanted.format, wanted.language, self._always_200)
+        return answer._replace(headers=(*answer.headers, *request.limit_headers))
+
+
+class _Request:
+    """What is known of a request so far; an error found later is answered with what was learned before it."""
+
+    __slots__ = ("headers", "limit_headers", "page", "preferences", "scope")
+
+    def __init__(self, scope: Scope, headers: list[Header]) -> None:
+        self.scope = scope
+        self.headers = headers
+        self.page: Page | None = None
+        self.preferences: Preferences | None = None
+        self.limit_headers: list[Header] = []
+
+    @property
+    def page_name(self) -> str:
+        return f"{self.page.product}.{self.page.name}" if self.page else "none"
+
+
+async def _body(page: Page, receive: Receive) -> bytes:
+    """The whole body; raises the refusals for too large and too slow, and `ClientGone`."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if size > page.body_max_bytes:
+                    raise catalogue_server.body_too_large(page)
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise catalogue_server.body_timeout() from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _send(send: Send, answer: Answer, *, has_body: bool) -> None:
+    headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
+    if answer.content_type:
+        headers.append((b"content-type", answer.content_type))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body if has_body else b""})

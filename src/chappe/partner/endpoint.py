@@ -1,0 +1,60 @@
+"""An endpoint is a page and what answers it; a call is one request that may be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from chappe.accounts.account import Account
+from chappe.credit.prices import PriceBook
+from chappe.partner.page import Page
+from chappe.partner.parameters import Parameters
+from chappe.storage.store import Store
+
+
+@dataclass(slots=True)
+class Services:
+    """What endpoints act on."""
+
+    store: Store
+    prices: PriceBook
+
+
+@dataclass(slots=True)
+class Call:
+    """A request whose key, limits, address and account state were found good."""
+
+    services: Services
+    account: Account
+    parameters: Parameters
+
+
+Payload = Mapping[str, object]
+Handler = Callable[[Call], Awaitable[Payload]]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter as the documentation lists it. `kind` is its JSON type; every kind may also come as a string."""
+
+    name: str
+    text: str
+    kind: Literal["string", "integer", "number", "boolean", "array", "object"] = "string"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A page, what it takes, what a good answer looks like, and the handler.
+
+    `handler` gives the answer in the documented key order, or raises `Refusal`. `fields` leave out what every
+    page takes: `apiKey` and `_format`.
+    """
+
+    page: Page
+    handler: Handler
+    title: str
+    example: Mapping[str, object]
+    fields: tuple[Field, ...] = ()
+    has_xml: bool = True

@@ -1,0 +1,14 @@
+"""Every endpoint that stands; docs/compatibility.md has a row for each page of the documentation."""
+
+from __future__ import annotations
+
+from chappe.partner.endpoint import Endpoint
+from chappe.partner.mail import credits as mail_credits
+from chappe.partner.sms import credits as sms_credits
+from chappe.partner.voice import credits as voice_credits
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    sms_credits.ENDPOINT,
+    voice_credits.ENDPOINT,
+    mail_credits.ENDPOINT,
+)

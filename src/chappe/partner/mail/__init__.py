@@ -1,0 +1,1 @@
+"""The Mail Partner API: one module per page of its documentation."""

@@ -1,0 +1,1 @@
+"""The SMS Partner API: one module per page of its documentation."""

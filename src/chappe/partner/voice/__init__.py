@@ -1,0 +1,1 @@
+"""The Voice Partner API: one module per page of its documentation."""
