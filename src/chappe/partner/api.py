@@ -93,7 +93,7 @@ class PartnerApi:
         check_headers(page, headers)
         body = await _body(page, receive)
         parameters = read(page, scope["method"], path_parameters, scope["query_string"], headers, body)
-        request.preferences = Preferences(parameters.format(), parameters.language())
+        request.preferences = Preferences(parameters.format, parameters.language)
         account = await self._account(page, parameters.api_key())
         self._take(request, page, account)
         client = scope["client"]
