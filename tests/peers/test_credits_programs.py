@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.peers import need, need_module, need_npm
 from tests.support.server import ChappeServer, clean_environment
 

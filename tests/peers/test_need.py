@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from tests.support.peers import need, need_module, need_npm
 
 ASKS: dict[str, Callable[[], object]] = {

@@ -11,14 +11,24 @@ FRENCH_CODES: Final = frozenset({33, 262, 508, 590, 594, 596, 681, 687, 689})
 """France and its overseas territories; the rule that an SMS goes to a mobile is theirs."""
 
 _TWO_DIGITS: Final = frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 "
-    "81 82 84 86 90 91 92 93 94 95 98".split()
+    first + second
+    for first, seconds in {
+        "2": "07",
+        "3": "0123469",
+        "4": "013456789",
+        "5": "12345678",
+        "6": "0123456",
+        "8": "1246",
+        "9": "0123458",
+    }.items()
+    for second in seconds
 )
 
 
 class Country(NamedTuple):
-    """`code`: the calling code, 33 for France. `iso2`: ISO 3166-1 alpha-2, "FR"; "" for codes that no country has
-    (satellites, international services)."""
+    """`code`: the calling code, 33 for France. `iso2`: ISO 3166-1 alpha-2, "FR"; "" for codes that no
+    country has (satellites, international services).
+    """
 
     code: int
     iso2: str
@@ -43,7 +53,8 @@ def _look_up(e164: str) -> Country:
 
     length = _code_length(e164[1:3])
     code, rest = int(e164[1 : 1 + length]), e164[1 + length :]
-    region = region_code_for_number(PhoneNumber(country_code=code, national_number=int(rest or 0)))
+    number = PhoneNumber(country_code=code, national_number=int(rest), italian_leading_zero=rest[0] == "0")
+    region = region_code_for_number(number)
     if region is None:
         # Valid when it was accepted, unknown to the tables of today: the main territory of its code.
         region = region_code_for_country_code(code)

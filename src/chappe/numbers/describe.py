@@ -1,4 +1,6 @@
-"""What a number is: the facts of `POST /v1/lookup` (SMS Partner documentation, "Vérification de format", notes 8.3)."""
+"""What a number is: the facts of `POST /v1/lookup` (SMS Partner documentation, "Vérification de format",
+notes 8.3).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,8 +28,9 @@ _UNKNOWN: Final = ("Inconnu", "Unknown")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`country`: its name in the language asked ("" for codes without a country), which the API calls `countryCode`.
-    `prefix_code`: the calling code. The four formats are those of libphonenumber."""
+    """`country`: its name in the language asked ("" for codes without a country), which the API calls
+    `countryCode`. `prefix_code`: the calling code. The four formats are those of libphonenumber.
+    """
 
     e164: str
     country: str
@@ -40,7 +43,9 @@ class Description:
 
 
 def describe(raw: str, *, english: bool = False) -> Description | None:
-    """The description of one number as it was written, None if it is blank or not valid. Free text never raises."""
+    """The description of one number as it was written, None if it is blank or not valid. Free text never
+    raises.
+    """
     from phonenumbers import PhoneNumberFormat, format_number, number_type, parse
 
     e164 = read(raw, mobile_only=False)

@@ -1,5 +1,6 @@
-"""Names of countries and territories by ISO 3166-1 alpha-2 code, French and English (and AC, TA, XK, as used in
-numbering plans)."""
+"""Names of countries and territories by ISO 3166-1 alpha-2 code, French and English (and AC, TA, XK, as
+used in numbering plans).
+"""
 
 from typing import Final
 

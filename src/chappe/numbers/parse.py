@@ -1,15 +1,16 @@
 """Recipients as customers write them -> E.164, quickly.
 
-Accepted: a comma list with or without blanks, or an array; spaces, dots, dashes, parentheses; `+33`, `0033`, `33`,
-or national `0`; international numbers with `+`, `00`, nothing, or a blank where a `+` was lost in a query. Foreign
-numbers have no national form. One regular expression reads a whole list of French numbers; whatever it does not
-know is read alone, and only what is not French reaches libphonenumber.
+Accepted: a comma list with or without blanks, or an array; spaces, dots, dashes, parentheses; `+33`,
+`0033`, `33`, or national `0`; international numbers with `+`, `00`, nothing, or a blank where a `+` was
+lost in a query. Foreign numbers have no national form. One regular expression reads a whole list of French
+numbers; whatever it does not know is read alone, and only what is not French reaches libphonenumber.
 
-French means +33: any mobile shape (06, 07) is accepted without asking further, because ranges are opened faster
-than libraries learn of them. Numbers of the overseas territories are written with their own calling code; 0692... is
-read as +33 692..., for the documentation knows `06` as France. On SMS a French or overseas number must be a mobile.
-A foreign number must be valid, of whatever type: in many plans the number does not tell, and its operator
-answers for the rest.
+French means +33: any mobile shape (06, 07, and the mobile ranges of the overseas departments) is accepted
+without asking further, because blocks are opened faster than libraries learn of them. Numbers of the
+overseas territories are written with their own calling code; 0692... is read as +33 692..., for the
+documentation knows `06` as France. On SMS a French or overseas number must be a mobile. A foreign number
+must be valid, of whatever type: in many plans the number does not tell, and its operator answers for the
+rest.
 """
 
 import re
@@ -27,14 +28,19 @@ TOKEN_CHARS_MAX: Final = 64
 _BLANKS: Final = "\\s\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 # Numbers copied from pages and address books bring their hyphens, no-break spaces and direction marks along.
 _SEPARATORS: Final = re.compile(f"[{_BLANKS}.()\u2010-\u2015\u2212-]+")
-_BLANK_EDGES: Final = re.compile(f"[{_BLANKS},]+\\Z")
 
 _LEAD: Final = r"(?:0|\+33|33|0033)"
 _ALL_MOBILE: Final = re.compile(rf"(?:{_LEAD}[67][0-9]{{8}},)*+{_LEAD}[67][0-9]{{8}}")
 _ALL_FRENCH: Final = re.compile(rf"(?:{_LEAD}[1-79][0-9]{{8}},)*+{_LEAD}[1-79][0-9]{{8}}")
 
+_MOBILE: Final = re.compile(rf"{_LEAD}([67][0-9]{{8}})")
 _FRENCH: Final = re.compile(r"(?:(?:\+|00)?330?|0)([1-9][0-9]{8})")
+_OVERSEAS_MOBILE: Final = re.compile(
+    r"(?:\+|00)?((?:262(?:69[23]|639)|590(?:690|691)|594694|596(?:696|697))[0-9]{6})"
+)
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00)?([1-9][0-9]{5,14})")
+
+_JSON_NAMES: Final = {bool: "boolean", float: "number", dict: "object", list: "array"}
 
 
 class Refusal(Enum):
@@ -55,8 +61,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """`e164`: distinct numbers such as "+33612345678", in the order given (`int()` gives the integer form). `refused`:
-    the others in the order given; of a number given twice the first is kept."""
+    """`e164`: distinct numbers such as "+33612345678", in the order given (`int()` gives the integer form).
+    `refused`: the others in the order given; of a number given twice the first is kept.
+    """
 
     e164: list[str]
     refused: list[Refused]
@@ -66,24 +73,27 @@ class TooManyNumbers(Exception):
     """More numbers than one request may have (50)."""
 
 
-def read_list(value: str | int | Sequence[object], *, mobile_only: bool, count_max: int = COUNT_MAX) -> Recipients:
+def read_list(
+    value: str | int | Sequence[object], *, mobile_only: bool, count_max: int = COUNT_MAX
+) -> Recipients:
     """All recipients of a request. `mobile_only` for SMS. Blank items are no items: both lists may be empty.
 
     Raises `TooManyNumbers` before reading any number.
     """
     joined = value if isinstance(value, str) else _join(value, count_max)
     items = joined.count(",") + 1
-    if items > count_max:
-        # A list that ends in a comma, as many programs write it, may still be short enough; one that is far too
-        # long is not worth a closer look.
-        if items > 2 * count_max + 1 or sum(1 for raw in joined.split(",") if raw.strip()) > count_max:
-            raise TooManyNumbers
+    # A list that ends in a comma, as many programs write it, may still be short enough; one that is far too
+    # long is not worth a closer look.
+    if items > count_max and (
+        items > 2 * count_max or sum(map(bool, map(str.strip, joined.split(",")))) > count_max
+    ):
+        raise TooManyNumbers
     pattern = _ALL_MOBILE if mobile_only else _ALL_FRENCH
     if len(joined) > TOKEN_CHARS_MAX * (count_max + 1):
         return _one_by_one(joined, mobile_only)
-    compact = joined
+    compact = joined.replace(" ", "")
     if pattern.fullmatch(compact) is None:
-        compact = _SEPARATORS.sub("", _BLANK_EDGES.sub("", joined))
+        compact = _SEPARATORS.sub("", compact).strip(",")
         if pattern.fullmatch(compact) is None:
             return _one_by_one(joined, mobile_only)
     numbers = _all_french(compact)
@@ -109,6 +119,9 @@ def read(raw: str, *, mobile_only: bool) -> str | Refusal:
         if significant[0] != "8":
             return "+33" + significant
         compact = "+33" + significant
+    overseas = _OVERSEAS_MOBILE.fullmatch(compact)
+    if overseas is not None:
+        return "+" + overseas[1]
     international = _INTERNATIONAL.fullmatch(compact)
     if international is None:
         return Refusal.INVALID
@@ -122,7 +135,9 @@ def read(raw: str, *, mobile_only: bool) -> str | Refusal:
 
 
 def split(value: str | int | Sequence[object], *, count_max: int = COUNT_MAX) -> list[str]:
-    """The items as they were written, blank ones too, for answers that repeat them (`lookup`). Raises `TooManyNumbers`."""
+    """The items as they were written, blank ones too, for answers that repeat them (`lookup`). Raises
+    `TooManyNumbers`.
+    """
     joined = value if isinstance(value, str) else _join(value, count_max)
     if joined.count(",") >= count_max:
         raise TooManyNumbers
@@ -132,25 +147,30 @@ def split(value: str | int | Sequence[object], *, count_max: int = COUNT_MAX) ->
 def _join(value: int | Sequence[object], count_max: int) -> str:
     if isinstance(value, int):
         return _item(value)
-    if len(value) > 2 * count_max + 1:
+    if len(value) > 2 * count_max:
         raise TooManyNumbers
     return ",".join([item if isinstance(item, str) else _item(item) for item in value])
 
 
 def _item(item: object) -> str:
-    """A JSON value in the place of a number: integers are read, null is nothing, the rest is invalid by its name."""
+    """A JSON value in the place of a number: integers are read, null is nothing, the rest is invalid by its
+    name.
+    """
+    if item is None:
+        return ""
     if isinstance(item, int) and not isinstance(item, bool):
         # Longer integers are no numbers, and Python refuses to print the longest.
         return str(item) if 0 <= item < 10**20 else "integer"
-    return "" if item is None else type(item).__name__
+    return _JSON_NAMES.get(type(item), "value")
 
 
 def _all_french(compact: str) -> list[str]:
     """Of a list that holds French numbers only; the two usual spellings are rewritten as a whole."""
-    count = compact.count(",")
-    if compact[0] == "+" and compact.count(",+") == count:
+    count = compact.count(",") + 1
+    if compact.count("+") == count:
         return compact.split(",")
-    if compact[:2] != "00" and compact[0] == "0" and compact.count(",0") == count and ",00" not in compact:
+    if len(compact) == 11 * count - 1:
+        # `0612345678` is the shortest spelling, so every number has it.
         return ("+33" + compact[1:].replace(",0", ",+33")).split(",")
     return ["+33" + number[-9:] for number in compact.split(",")]
 
@@ -159,9 +179,13 @@ def _one_by_one(joined: str, mobile_only: bool) -> Recipients:
     numbers: dict[str, None] = {}
     refused: list[Refused] = []
     for raw in joined.split(","):
-        if not raw or raw.isspace():
+        mobile = _MOBILE.fullmatch(raw)
+        if mobile is not None:
+            number = "+33" + mobile[1]
+        elif not raw or raw.isspace():
             continue
-        number = read(raw, mobile_only=mobile_only)
+        else:
+            number = read(raw, mobile_only=mobile_only)
         if isinstance(number, Refusal):
             refused.append(Refused(raw.strip()[:TOKEN_CHARS_MAX], number))
         elif number in numbers:

@@ -6,8 +6,8 @@ at most DEPTH_MAX deep, without NUL characters (PostgreSQL cannot store them) an
 """
 
 import re
+from collections.abc import Iterable
 from typing import cast
-from urllib.parse import unquote
 from xml.parsers import expat
 
 import msgspec
@@ -84,13 +84,19 @@ def _without_lone(match: re.Match[bytes]) -> bytes:
 
 
 def _deeper_than(value: object, maximum: int) -> bool:
+    # Level by level; exact types, because a batch of 500 passes here and the decoder makes no others.
     level: list[object] = [value]
     for _ in range(maximum):
         below: list[object] = []
         for container in level:
-            if isinstance(container, dict):
-                container = list(cast(Values, container).values())
-            below.extend(v for v in cast(list[object], container) if isinstance(v, (dict, list)))
+            if type(container) is dict:
+                held: Iterable[object] = cast(Values, container).values()
+            else:
+                held = cast(list[object], container)
+            for inner in held:
+                kind = type(inner)
+                if kind is dict or kind is list:
+                    below.append(inner)
         if not below:
             return False
         level = below
@@ -118,31 +124,49 @@ def read_form(data: bytes, maximum: int = FORM_PARAMETERS_MAX) -> Values:
     """
     if data.count(b"&") >= maximum:
         raise TooMany(maximum)
-    text = data.decode("utf-8", "replace")
-    if "+" in text:
-        text = text.replace("+", " ")
-    escaped = "%" in text
+    if b"+" in data:
+        data = data.replace(b"+", b" ")
+    escaped = b"%" in data
     values: Values = {}
     nested = False
-    for pair in text.split("&"):
-        if not pair:
+    for pair in data.split(b"&"):
+        octets, _, text = pair.partition(b"=")
+        if not octets:
             continue
-        name, _, value = pair.partition("=")
         if escaped:
-            if "%" in name:
-                name = unquote(name, "utf-8", "replace")
-            if "%" in value:
-                value = unquote(value, "utf-8", "replace")
-        if "[" in name and not name.startswith("[") and name.endswith("]"):
+            octets = _unescape(octets)
+            text = _unescape(text)
+        name = octets.decode("utf-8", "replace")
+        value = text.decode("utf-8", "replace")
+        if b"[" in octets and name.endswith("]") and not name.startswith("["):
             nested = True
             _put_nested(values, name, value)
         else:
             values[name] = value
     if nested:
         values = {name: _lists(value) for name, value in values.items()}
-    if "\0" in text or (escaped and "%00" in text):
+    if b"\0" in data or (escaped and b"%00" in data):
         return cast(Values, _without_nul(values))
     return values
+
+
+_HEX = b"0123456789abcdefABCDEF"
+_OCTETS = {bytes((a, b)): bytes((int(bytes((a, b)), 16),)) for a in _HEX for b in _HEX}
+
+
+def _unescape(data: bytes) -> bytes:
+    """Percent-decoding (RFC 3986, 2.1); what is no escape stays. Several times faster than urllib's."""
+    first, *rest = data.split(b"%")
+    if not rest:
+        return data
+    decoded = [first]
+    for piece in rest:
+        octet = _OCTETS.get(piece[:2])
+        if octet is None:
+            decoded += (b"%", piece)
+        else:
+            decoded += (octet, piece[2:])
+    return b"".join(decoded)
 
 
 def _put_nested(values: Values, name: str, value: str) -> None:

@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from chappe.partner.errors import Header
 
@@ -47,7 +47,7 @@ class Decision(NamedTuple):
 
 
 # The constructor of a NamedTuple without its wrapper: half the time.
-_new = cast(Callable[[type[Decision], tuple[bool, int, int, int, int]], Decision], tuple.__new__)
+_new: Callable[[type[Decision], tuple[bool, int, int, int, int]], Decision] = vars(tuple)["__new__"]
 
 
 def decide(times_ms: Sequence[int], limit: Limit, now_ms: int, unix_ms: int) -> Decision:
@@ -119,46 +119,43 @@ class Gcra:
     def __init__(self, limit: Limit, processes: int = 1) -> None:
         assert processes > 0
         self.limit = limit
+        self._requests = limit.requests
         self._scale = processes
-        self._share = max(1, limit.requests // processes)
-        self._interval_ns = max(1, limit.seconds * 1_000_000_000 // self._share)
-        self._period_ns = self._interval_ns * self._share
-        self._turn_at_ns: int = 0
+        share = max(1, limit.requests // processes)
+        self._interval_us = max(1, limit.seconds * 1_000_000 // share)
+        self._burst_us = self._interval_us * share
+        self._turn_at_us: int = 0
+        # The instant at which an account has its whole burst again ("theoretical arrival time").
         self._current: dict[int, int] = {}
         self._previous: dict[int, int] = {}
 
     def check(self, account: int, now_ms: int, unix_ms: int) -> Decision:
         """As SlidingWindow.check."""
-        now_ns = now_ms * 1_000_000
-        if now_ns >= self._turn_at_ns:
-            self._turn(now_ns)
-        full_at_ns = self._current.get(account)
-        if full_at_ns is None:
-            full_at_ns = self._previous.get(account, now_ns)
-        if full_at_ns < now_ns:
-            full_at_ns = now_ns
-        full_at_ns += self._interval_ns
-        spare_ns = now_ns + self._period_ns - full_at_ns
-        requests = self.limit.requests
-        if spare_ns < 0:
-            full_at_ns -= self._interval_ns
-            reset_s = (unix_ms * 1_000_000 + full_at_ns - now_ns) // 1_000_000_000 + 1
-            return _new(Decision, (False, requests, 0, reset_s, -spare_ns // 1_000_000_000 + 1))
-        self._current[account] = full_at_ns
-        reset_s = (unix_ms * 1_000_000 + full_at_ns - now_ns) // 1_000_000_000 + 1
-        remaining = spare_ns // self._interval_ns * self._scale
-        return _new(
-            Decision, (True, requests, remaining if remaining < requests else requests - 1, reset_s, 0)
-        )
+        now_us = now_ms * 1000
+        if now_us >= self._turn_at_us:
+            self._turn(now_us)
+        full_at_us = self._current.get(account)
+        if full_at_us is None:
+            full_at_us = self._previous.get(account, 0)
+        spent_us = full_at_us - now_us if full_at_us > now_us else 0
+        spare_us = self._burst_us - spent_us - self._interval_us
+        if spare_us < 0:
+            reset_s = (unix_ms + spent_us // 1000) // 1000 + 1
+            return _new(Decision, (False, self._requests, 0, reset_s, -spare_us // 1_000_000 + 1))
+        spent_us += self._interval_us
+        self._current[account] = now_us + spent_us
+        reset_s = (unix_ms + spent_us // 1000) // 1000 + 1
+        remaining = spare_us // self._interval_us * self._scale
+        return _new(Decision, (True, self._requests, remaining, reset_s, 0))
 
     def __len__(self) -> int:
         return len(self._current.keys() | self._previous.keys())
 
-    def _turn(self, now_ns: int) -> None:
-        idle = now_ns >= self._turn_at_ns + self._period_ns
+    def _turn(self, now_us: int) -> None:
+        idle = now_us >= self._turn_at_us + self._burst_us
         self._previous = {} if idle else self._current
         self._current = {}
-        self._turn_at_ns = now_ns + self._period_ns
+        self._turn_at_us = now_us + self._burst_us
 
 
 Limiter = SlidingWindow | Gcra

@@ -4,22 +4,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Literal, cast
+from typing import cast
 
+from chappe.credit.money import AMOUNT_MICRO_MAX, MICRO
 from chappe.partner.bodies import Malformed, Values, read_json
 from chappe.partner.errors import Header, Language, ParameterInvalid
+from chappe.partner.negotiation import Format, format_of, language_of
 
-Format = Literal["json", "xml"]
-
-KEY_MAX = 512
-"""Characters of a key that are looked at: a longer one is nobody's, and hashing stays cheap."""
 INTEGER_MAX = 2**63 - 1
-MONEY_MAX_MICRO = 10**15
-"""A thousand million euros."""
 
 _INTEGER = re.compile(r"[+-]?0*([0-9]{1,19})(?:\.0*)?", re.ASCII)
 _MONEY = re.compile(r"\+?0*([0-9]{1,12})?(?:[.,]([0-9]{0,32}))?", re.ASCII)
-_MICRO = Decimal(1_000_000)
 _FLAGS = {"0": False, "1": True, "true": True, "false": False, "0.0": False, "1.0": True}
 
 # Headers that mean something else, and bear the name of a parameter (`from` in statistics, mail and vn/send).
@@ -104,9 +99,7 @@ class Parameters:
         return value if value and not value.isspace() else None
 
     def integer(self, name: str) -> int | None:
-        """``412``, ``"412"``, ``412.0``, ``" 412 "``, ``true`` (1); beyond 64 bits, fractions, words:
-        invalid.
-        """
+        """``412``, ``"412"``, ``412.0``, ``" 412 "``, ``true`` (1); beyond 64 bits, fractions, words: invalid."""
         value = self.raw(name)
         if value is None:
             return None
@@ -125,10 +118,9 @@ class Parameters:
         return int(value)
 
     def decimal_micro(self, name: str) -> int | None:
-        """Euros as micro-euros: ``100``, ``12.5``, ``"12.50"``, ``"12,5"``; rounded half up at the sixth
-        decimal.
+        """Euros as micro-euros: ``100``, ``12.5``, ``"12.50"``, ``"12,5"``; rounded half up at the sixth decimal.
 
-        Negative, not a number, or over MONEY_MAX_MICRO: invalid.
+        Negative, not a number, or over AMOUNT_MICRO_MAX: invalid.
         """
         value = self.raw(name)
         if isinstance(value, str):
@@ -141,20 +133,18 @@ class Parameters:
             number = Decimal(f"{match[1] or '0'}.{match[2] or '0'}")
         elif isinstance(value, float) and math.isfinite(value):
             number = Decimal(repr(value))
-        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MONEY_MAX_MICRO:
+        elif isinstance(value, int) and not isinstance(value, bool) and abs(value) <= AMOUNT_MICRO_MAX:
             number = Decimal(value)
         elif value is None:
             return None
         else:
             raise ParameterInvalid(name)
-        if number < 0 or number > MONEY_MAX_MICRO // 1_000_000:
+        if number < 0 or number > AMOUNT_MICRO_MAX // MICRO:
             raise ParameterInvalid(name)
-        return int((number * _MICRO).to_integral_value(ROUND_HALF_UP))
+        return int((number * MICRO).to_integral_value(ROUND_HALF_UP))
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """``0 1 "0" "1" true false "true" "false"``; absent or blank is `default`; anything else is
-        invalid.
-        """
+        """``0 1 "0" "1" true false "true" "false"``; absent or blank is `default`; anything else is invalid."""
         value = self.raw(name)
         if value is None:
             return default
@@ -231,13 +221,12 @@ class Parameters:
     # --- what every request may carry -----------------------------------------------------------------
 
     def api_key(self) -> str | None:
-        """`apiKey` from anywhere, else ``Authorization: Bearer KEY``, else ``X-Api-Key``. Opaque; None if
-        none.
+        """`apiKey` from anywhere, else ``Authorization: Bearer KEY``, else ``X-Api-Key``; None if there is none.
+
+        Opaque: no format is documented, so none is checked.
         """
-        key = self.text("apiKey")
-        if key is None:
-            key = self._key_in_headers()
-        return key.strip()[:KEY_MAX] if key is not None else None
+        key = self.text("apiKey") or self._key_in_headers()
+        return None if key is None else key.strip()
 
     def _key_in_headers(self) -> str | None:
         other = None
@@ -280,46 +269,3 @@ def _header_text(value: bytes) -> str:
     except UnicodeDecodeError:
         text = value.decode("latin-1")
     return text.strip().replace("\0", "")
-
-
-def format_of(value: object) -> Format:
-    """What `_format` asks for; anything but xml is json."""
-    return "xml" if isinstance(value, str) and value.strip().lower() == "xml" else "json"
-
-
-def language_of(value: object, headers: Sequence[Header]) -> Language:
-    """`_lang` if it is one of ours, else the best of ``Accept-Language`` (RFC 9110, 12.5.4), else French."""
-    if isinstance(value, str):
-        asked = _primary(value)
-        if asked == "en":
-            return "en"
-        if asked == "fr":
-            return "fr"
-    best: Language = "fr"
-    weight = 0.0
-    for name, octets in headers:
-        if name != b"accept-language":
-            continue
-        for choice in octets.decode("latin-1").split(",")[:32]:
-            tag, _, parameters = choice.partition(";")
-            language = _primary(tag)
-            if language == "en" or language == "fr":
-                quality = _quality(parameters)
-                if quality > weight:
-                    best, weight = language, quality
-    return best
-
-
-def _primary(tag: str) -> str:
-    return tag.strip().lower().partition("-")[0].partition("_")[0]
-
-
-def _quality(parameters: str) -> float:
-    name, _, value = parameters.strip().partition("=")
-    if name.strip().lower() != "q":
-        return 1.0
-    try:
-        quality = float(value)
-    except ValueError:
-        return 0.0
-    return quality if 0.0 <= quality <= 1.0 else 0.0

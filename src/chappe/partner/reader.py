@@ -6,7 +6,6 @@ The order of checks is that of the answers: `check_headers` (413, 415) before th
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from chappe.partner import multipart
 from chappe.partner.bodies import (
@@ -25,9 +24,10 @@ from chappe.partner.catalogue_server import (
     multipart_unsupported,
     too_many_parameters,
 )
-from chappe.partner.errors import Header, Language, Message, Refusal
+from chappe.partner.errors import Header, Message, Refusal
+from chappe.partner.negotiation import Preferences, format_of, language_of
 from chappe.partner.page import Page
-from chappe.partner.parameters import Format, Parameters, format_of, language_of
+from chappe.partner.parameters import Parameters
 
 _NOTHING: Values = {}
 _BLANKS = b" \t\r\n\v\f"
@@ -35,13 +35,6 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # A JSON text that is neither object nor array: it would otherwise pass for a form with one odd name.
 _SCALAR = re.compile(rb'\s*(?:".*|(?:null|true|false|-?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*)', re.DOTALL)
-
-
-class Preferences(NamedTuple):
-    """How an answer is wanted, when there are no Parameters to say so."""
-
-    format: Format
-    language: Language
 
 
 def preferences(query_string: bytes, headers: Sequence[Header]) -> Preferences:

@@ -12,14 +12,15 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from chappe.credit.money import exact_text
 from chappe.partner.errors import Header, Language, Refusal
+from chappe.partner.negotiation import Format
 from chappe.partner.page import Page
-from chappe.partner.parameters import Format
 
 JSON_TYPE = b"application/json"
 XML_TYPE = b"application/xml"
 
-_encode_json = msgspec.json.Encoder(decimal_format="number").encode
+_encode_json = msgspec.json.encode
 
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<result>'
 _XML_TAIL = "</result>\n"
@@ -44,7 +45,7 @@ class Answer(NamedTuple):
 def render(page: Page, payload: Mapping[str, object], format: Format) -> tuple[bytes, bytes]:
     """The content type and the body of a successful answer.
 
-    The payload holds str, int, float, bool, None, Decimal, `money(...)`, and lists and maps of them; its
+    The payload holds str, int, float, bool, None, `money(...)`, and lists and maps of them; its
     order is the documented one. In XML the page's `json_only` names are left out, and so is `code` inside
     `errors`.
     """
@@ -108,7 +109,7 @@ def _write_entries(
 ) -> None:
     """Each value of a map or a list as an entry; `bare` is text without CDATA, as errors have it."""
     if isinstance(value, Mapping):
-        for key, item in cast(Mapping[str, object], value).items():
+        for key, item in value.items():
             if key in left_out:
                 continue
             if key in objects and isinstance(item, Mapping):
@@ -170,34 +171,6 @@ def _escaped(text: str) -> str:
     return escape(_legal(text)).replace("\r", "&#13;")
 
 
-# --- money ------------------------------------------------------------------------------------------------
-
-
 def money(micro: int) -> msgspec.Raw:
-    """Euros as an exact JSON number with up to 6 decimals: 41000 is ``0.041``, 1000000 is ``1``."""
+    """Euros as an exact number, never a float: 41000 is ``0.041``, 1000000 is ``1``; for `cost` and the like."""
     return msgspec.Raw(exact_text(micro).encode())
-
-
-def exact_text(micro: int) -> str:
-    """Euros exactly, without trailing zeros: ``"19"``, ``"12.5"``, ``"-0.000001"``. For voice `credit`."""
-    sign = "-" if micro < 0 else ""
-    euros, fraction = divmod(abs(micro), 1_000_000)
-    if fraction == 0:
-        return f"{sign}{euros}"
-    return f"{sign}{euros}.{fraction:06d}".rstrip("0")
-
-
-def balance_text(micro: int) -> str:
-    """Euros with 3 decimals, cut off towards zero, never rounded up: ``"44.100"``. For `balance` and
-    `solde`.
-    """
-    milli = abs(micro) // 1000
-    sign = "-" if micro < 0 and milli else ""
-    return f"{sign}{milli // 1000}.{milli % 1000:03d}"
-
-
-def half_up_3(micro: int) -> str:
-    """Euros with 3 decimals, rounded half up (away from zero). For the sums of `cost-resume`."""
-    milli = (abs(micro) + 500) // 1000
-    sign = "-" if micro < 0 and milli else ""
-    return f"{sign}{milli // 1000}.{milli % 1000:03d}"
