@@ -40,7 +40,7 @@ _OVERSEAS_MOBILE: Final = re.compile(
 )
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00)?([1-9][0-9]{5,14})")
 
-_JSON_NAMES: Final = {bool: "boolean", float: "number", dict: "object", list: "array"}
+_JSON_NAMES: Final[dict[type, str]] = {bool: "boolean", float: "number", dict: "object", list: "array"}
 
 
 class Refusal(Enum):
