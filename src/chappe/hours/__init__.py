@@ -1,0 +1,1 @@
+"""When messages may leave: public holidays, sending windows, the dates that customers ask for."""
