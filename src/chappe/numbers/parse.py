@@ -149,7 +149,10 @@ def _join(value: int | Sequence[object], count_max: int) -> str:
         return _item(value)
     if len(value) > 2 * count_max:
         raise TooManyNumbers
-    return ",".join([item if isinstance(item, str) else _item(item) for item in value])
+    try:
+        return ",".join(value)  # type: ignore[arg-type]
+    except TypeError:
+        return ",".join([item if isinstance(item, str) else _item(item) for item in value])
 
 
 def _item(item: object) -> str:
