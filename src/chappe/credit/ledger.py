@@ -17,7 +17,7 @@ HOUSE_SALES = -2  # money earned by messages
 HOUSE_ACCOUNTS = {HOUSE_TOP_UPS: "top-ups", HOUSE_SALES: "sales"}
 
 _MOVE = (
-    "UPDATE accounts SET balance_micro = balance_micro + ? WHERE id = ?"
+    "UPDATE accounts SET balance_micro = balance_micro + ?, waiting_count = waiting_count + ? WHERE id = ?"
     " AND balance_micro + ? >= floor_micro AND balance_micro + ? <= ? RETURNING balance_micro"
 )
 _APPEND = "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
@@ -47,16 +47,18 @@ class Posting:
     created_at_ms: int
 
 
-def post(tx: Transaction, posting: Posting) -> int:
+def post(tx: Transaction, posting: Posting, *, waiting_delta: int = 0) -> int:
     """Writes the entry, its twin and the balances; gives the new balance of `account_id`.
+
+    `waiting_delta` changes the account's count of recipients that wait, in the same statement.
 
     Raises `InsufficientCredit` or `BalanceTooLarge`. The caller's unit must not catch them and go on: the
     savepoint around the unit takes back what was written before.
     """
     assert posting.account_id > 0, "a house account stands on the twin's side only"
-    balance_micro = _move(tx, posting.account_id, posting.amount_micro)
+    balance_micro = _move(tx, posting.account_id, posting.amount_micro, waiting_delta)
     if posting.twin_id > 0:
-        _move(tx, posting.twin_id, -posting.amount_micro)
+        _move(tx, posting.twin_id, -posting.amount_micro, 0)
     append_entries(tx, posting)
     return balance_micro
 
@@ -68,8 +70,10 @@ def append_entries(tx: Transaction, posting: Posting) -> None:
     tx.run(_APPEND, (posting.id * 2 + 1, posting.twin_id, -posting.amount_micro, *tail))
 
 
-def _move(tx: Transaction, account_id: int, amount_micro: int) -> int:
-    row = tx.one(_MOVE, (amount_micro, account_id, amount_micro, amount_micro, AMOUNT_MICRO_MAX))
+def _move(tx: Transaction, account_id: int, amount_micro: int, waiting_delta: int) -> int:
+    row = tx.one(
+        _MOVE, (amount_micro, waiting_delta, account_id, amount_micro, amount_micro, AMOUNT_MICRO_MAX)
+    )
     if row is None:
         if amount_micro > 0:
             raise BalanceTooLarge(f"an account holds at most {AMOUNT_MICRO_MAX // 1_000_000} euros")

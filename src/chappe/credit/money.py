@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 
 MICRO = 1_000_000
 # A billion euros: far above any balance, far below what 64 bits hold, so that no sum can overflow.
 AMOUNT_MICRO_MAX = 1_000_000_000 * MICRO
+
+# Eighteen digits are more than AMOUNT_MICRO_MAX has; zeros after the sixth decimal change nothing.
+_AMOUNT = re.compile(r"([+-]?)([0-9]{1,18})(?:[.,]([0-9]{0,6})(0{0,12}))?", re.ASCII)
 
 
 class NotAnAmount(ValueError):
@@ -15,16 +18,15 @@ class NotAnAmount(ValueError):
 
 def micro_from_text(text: str) -> int:
     """Micro-euros of "100", "12.5" or "12,5"; raises `NotAnAmount` (no number, over six decimals, too large)."""
-    try:
-        amount = Decimal(text.strip().replace(",", ".", 1))
-    except InvalidOperation as error:
-        raise NotAnAmount(f"{text!r} is not an amount") from error
-    if not amount.is_finite() or abs(amount) > AMOUNT_MICRO_MAX // MICRO:
-        raise NotAnAmount(f"{text!r} is not an amount that can be kept")
-    micro = amount * MICRO
-    if micro != micro.to_integral_value():
-        raise NotAnAmount(f"{text!r} has more than six decimals")
-    return int(micro)
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise NotAnAmount(f"{text[:40]!r} is not an amount of euros with at most six decimals")
+    micro = int(match[2]) * MICRO + int((match[3] or "").ljust(6, "0"))
+    if micro > AMOUNT_MICRO_MAX:
+        raise NotAnAmount(
+            f"{text[:40]!r} is more than the {AMOUNT_MICRO_MAX // MICRO} euros that can be kept"
+        )
+    return -micro if match[1] == "-" else micro
 
 
 def exact_text(micro: int) -> str:

@@ -50,6 +50,8 @@ class PriceBook:
 
     def __init__(self) -> None:
         self._prices: dict[tuple[int, str], dict[str, int]] = {}
+        self._in_france: dict[int, dict[str, int | None]] = {}
+        """By account that has a price of its own, and by `EVERY_ACCOUNT`: the credits pages ask three at each call."""
         self.load([])
 
     def load(self, stored: list[tuple[int, str, str, int]]) -> None:
@@ -60,6 +62,10 @@ class PriceBook:
         for account_id, article, prefix, unit_micro in stored:
             prices.setdefault((account_id, article), {})[prefix] = unit_micro
         self._prices = prices
+        self._in_france = {
+            owner: {article: self.unit_micro(owner, article, FRANCE) for article in ARTICLES}
+            for owner in {EVERY_ACCOUNT, *(account_id for account_id, _ in prices)}
+        }
 
     def unit_micro(self, account_id: int, article: str, digits: str) -> int | None:
         """Micro-euros a unit to the number `digits` (E.164 without +), or None when there is no price.
@@ -78,8 +84,9 @@ class PriceBook:
 
     def how_many(self, balance_micro: int, account_id: int, article: str) -> int:
         """How many units of `article`, in France, a balance buys; 0 where it buys none or has no price."""
-        unit_micro = self.unit_micro(account_id, article, FRANCE)
-        return max(balance_micro, 0) // unit_micro if unit_micro else 0
+        prices = self._in_france.get(account_id)
+        unit_micro = (self._in_france[EVERY_ACCOUNT] if prices is None else prices)[article]
+        return balance_micro // unit_micro if unit_micro and balance_micro > 0 else 0
 
 
 def stored_prices(reader: Reader) -> list[tuple[int, str, str, int]]:

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-ReceiptState = Literal["delivered", "undelivered", "expired", "rejected", "deleted", "unknown", "accepted", "enroute"]
+ReceiptState = Literal[
+    "delivered", "undelivered", "expired", "rejected", "deleted", "unknown", "accepted", "enroute"
+]
 FINAL_RECEIPTS: frozenset[ReceiptState] = frozenset(
     {"delivered", "undelivered", "expired", "rejected", "deleted", "unknown"}
 )
@@ -21,7 +23,9 @@ FINAL_RECEIPTS: frozenset[ReceiptState] = frozenset(
 class Departure:
     """One recipient's message on its way to an operator. `number`: E.164 digits as an integer.
 
-    `parts` are the segments in order, each as text; `is_unicode` says that they are counted in UCS-2.
+    `parts` are the segments in order, each as text; `is_unicode` says that they are counted in UCS-2. `which` are
+    the indexes of the parts to submit now: all of them, or after a lost answer those that no operator has accepted.
+    The concatenation reference must follow from message and number, so that such a part joins its neighbours.
     """
 
     message_id: int
@@ -29,6 +33,7 @@ class Departure:
     attempt: int
     sender: str
     parts: tuple[str, ...]
+    which: tuple[int, ...]
     is_unicode: bool
     left_at_ms: int
 

@@ -66,11 +66,14 @@ class Database(Protocol):
         """Runs a long query in one snapshot, beside the event loop."""
         ...
 
-    async def write(self, unit: Unit[T]) -> T:
-        """Runs a unit in the next group; returns its value after the commit, or raises its error."""
+    async def write(self, unit: Unit[T], *, background: bool = False) -> T:
+        """Runs a unit in the next group; returns its value after the commit, or raises its error.
+
+        `background` units (dispatching, receipts, callbacks) give way to those of requests.
+        """
         ...
 
-    def commit_settings(self) -> list[str]:
+    async def commit_settings(self) -> list[str]:
         """What is wrong with the settings that make a commit durable; empty when all is right."""
         ...
 

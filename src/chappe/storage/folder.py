@@ -20,7 +20,7 @@ class FolderHeld(StorageRefused):
 
     def __init__(self, path: Path, holder: str) -> None:
         what, _, pid = holder.partition(" ")
-        self.by_server = what != "command"
+        self.by_server = what == "server"
         super().__init__(
             f"the data folder {path} is held by another {what or 'process'} (process {pid or 'unknown'})"
         )
@@ -73,15 +73,28 @@ class Folder:
         except OSError as error:
             other = os.read(fd, 64).decode("ascii", "replace").strip()
             os.close(fd)
-            raise FolderHeld(self.path, other) from error
+            raise FolderHeld(self.path, other if _is_alive(other) else "") from error
         os.ftruncate(fd, 0)
         os.write(fd, f"{holder} {os.getpid()}\n".encode())
         self._lock_fd = fd
 
     def release(self) -> None:
         if self._lock_fd is not None:
+            os.ftruncate(self._lock_fd, 0)
             os.close(self._lock_fd)
             self._lock_fd = None
+
+
+def _is_alive(holder: str) -> bool:
+    # Who holds the lock writes its name a moment after taking it: until then the name is the last holder's.
+    pid = holder.partition(" ")[2]
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def read_secret(path: Path) -> bytes | None:
@@ -106,6 +119,7 @@ def make_secret(path: Path) -> bytes:
     secret = secrets.token_bytes(SECRET_BYTES)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        temporary.unlink(missing_ok=True)  # of a start that died here: in a container the number is the same
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(fd, secret.hex().encode() + b"\n")

@@ -15,16 +15,35 @@ import threading
 import time
 from collections import deque
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
-from chappe.storage.database import Row, StorageUnavailable, Unit
-from chappe.storage.sqlite_connection import SqliteTransaction
+from chappe.storage.database import StorageUnavailable, Unit
+from chappe.storage.sqlite_connection import SqliteTransaction, is_fault
 
 UNITS_MAX = 256
 WORK_S_MAX = 0.004
+FOREGROUND_GROUPS_MAX = 3
+"""Groups of requests in a row while background units wait."""
+LOCKED_S_MAX = 5.0
+LOCKED_RETRY_S = 0.02
 
 _Waiting = tuple[Unit[Any], "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+
+class _Group(NamedTuple):
+    """Units that ran and wait for their COMMIT; `fault` says why they must not have one."""
+
+    outcomes: list[_Outcome]
+    fault: sqlite3.Error | None
+
+
+class _Spoiled(Exception):
+    """A unit could not be taken back: the whole group must be."""
+
+    def __init__(self, fault: sqlite3.Error) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
 
 
 class GroupCommit:
@@ -39,16 +58,21 @@ class GroupCommit:
         self._foreground_groups_in_a_row = 0
         self._busy = False
         self._closed = False
+        self._locked_since_s: float | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._commits: SimpleQueue[list[_Outcome] | None] = SimpleQueue()
+        self._commits: SimpleQueue[_Group | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._commit_forever, name="chappe-commit", daemon=True)
         self._thread.start()
         self.groups_total = 0
         self.units_total = 0
 
     def submit(self, unit: Unit[Any], *, background: bool = False) -> asyncio.Future[Any]:
-        """Queues a unit. `background` units give way to the others: accepting goes before dispatching."""
+        """Queues a unit. `background` units give way to the others: accepting goes before dispatching.
+
+        A unit whose caller is cancelled runs and commits all the same: what it does cannot depend on when
+        the cancellation came.
+        """
         if self._closed:
             raise StorageUnavailable("the database is closed")
         future = self._loop.create_future()
@@ -75,32 +99,59 @@ class GroupCommit:
     def _next_queue(self) -> deque[_Waiting]:
         # Requests first, but one group in four is given to the background while both wait: receipts and
         # dispatching may become slow under load, never stop.
-        if self._waiting and (not self._background or self._foreground_groups_in_a_row < 3):
+        if self._waiting and (
+            not self._background or self._foreground_groups_in_a_row < FOREGROUND_GROUPS_MAX
+        ):
             self._foreground_groups_in_a_row += 1
             return self._waiting
         self._foreground_groups_in_a_row = 0
         return self._background
 
     def _run_group(self) -> None:
-        queue = self._next_queue()
-        outcomes: list[_Outcome] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            fault = StorageUnavailable(f"cannot begin: {error}")
-            while queue and len(outcomes) < UNITS_MAX:
-                outcomes.append((queue.popleft()[1], None, fault))
-            self._settle(outcomes)
+            self._cannot_begin(error)
             return
-        deadline = time.perf_counter() + WORK_S_MAX
+        self._locked_since_s = None
+        queue = self._next_queue()
+        outcomes: list[_Outcome] = []
+        fault: sqlite3.Error | None = None
+        deadline_s = time.perf_counter() + WORK_S_MAX
         while queue and len(outcomes) < UNITS_MAX:
             unit, future = queue.popleft()
-            outcomes.append(self._run_unit(unit, future))
-            if not self._connection.in_transaction:
-                break  # SQLite rolled the whole group back (disk full, I/O error)
-            if time.perf_counter() > deadline:
+            try:
+                outcomes.append(self._run_unit(unit, future))
+            except _Spoiled as spoiled:
+                outcomes.append((future, None, spoiled))
+                fault = spoiled.fault
                 break
-        self._commits.put(outcomes)
+            if not self._connection.in_transaction:
+                fault = sqlite3.OperationalError("SQLite rolled the group back")  # disk full, I/O error
+                break
+            if time.perf_counter() > deadline_s:
+                break
+        self._commits.put(_Group(outcomes, fault))
+
+    def _cannot_begin(self, error: sqlite3.Error) -> None:
+        # Somebody else has the file (an operator's shell, a backup): we wait without stopping the loop.
+        now_s = self._loop.time()
+        if self._locked_since_s is None:
+            self._locked_since_s = now_s
+        is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        if is_locked and now_s - self._locked_since_s < LOCKED_S_MAX:
+            self._loop.call_later(LOCKED_RETRY_S, self._run_group)
+            return
+        self._locked_since_s = None
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")  # what an earlier fault left open
+            except sqlite3.Error:
+                pass  # the callers are told all the same, and the next group tries again
+        refused = [future for queue in (self._waiting, self._background) for _, future in queue]
+        self._waiting.clear()
+        self._background.clear()
+        self._settle([(future, None, StorageUnavailable(f"cannot begin: {error}")) for future in refused])
 
     def _run_unit(self, unit: Unit[Any], future: asyncio.Future[Any]) -> _Outcome:
         execute = self._connection.execute
@@ -108,34 +159,43 @@ class GroupCommit:
             execute("SAVEPOINT unit")
             value = unit(self._transaction)
             execute("RELEASE unit")
-        except Exception as error:
-            if self._connection.in_transaction:
-                execute("ROLLBACK TO unit")
-                execute("RELEASE unit")
-            if isinstance(error, sqlite3.OperationalError):
+        except BaseException as error:
+            try:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK TO unit")
+                    execute("RELEASE unit")
+            except sqlite3.Error as fault:
+                raise _Spoiled(fault) from error
+            if is_fault(error):
                 return (future, None, StorageUnavailable(f"statement failed: {error}"))
+            if isinstance(error, StopIteration):  # a future refuses to carry one
+                return (future, None, RuntimeError("a unit raised StopIteration"))
             return (future, None, error)
         return (future, value, None)
 
     def _commit_forever(self) -> None:
-        while (outcomes := self._commits.get()) is not None:
-            fault: sqlite3.Error | None = None
-            try:
-                if not self._connection.in_transaction:
-                    raise sqlite3.OperationalError("the transaction was rolled back by SQLite")
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                fault = error
-                if self._connection.in_transaction:
+        while (group := self._commits.get()) is not None:
+            fault = group.fault
+            if fault is None:
+                try:
+                    self._connection.execute("COMMIT")
+                except sqlite3.Error as error:
+                    fault = error
+            if self._connection.in_transaction:
+                try:
                     self._connection.execute("ROLLBACK")
-            self._loop.call_soon_threadsafe(self._committed, outcomes, fault)
+                except sqlite3.Error as error:
+                    fault = error  # the next BEGIN fails too, and says so to its callers
+            self._loop.call_soon_threadsafe(self._committed, group.outcomes, fault)
 
     def _committed(self, outcomes: list[_Outcome], fault: sqlite3.Error | None) -> None:
         self.groups_total += 1
         self.units_total += len(outcomes)
         if fault is not None:
-            unavailable = StorageUnavailable(f"commit failed: {fault}")
-            outcomes = [(future, None, unavailable) for future, _, _ in outcomes]
+            # One each: an exception that several tasks raise collects all their tracebacks.
+            outcomes = [
+                (future, None, StorageUnavailable(f"commit failed: {fault}")) for future, _, _ in outcomes
+            ]
         self._settle(outcomes)
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
@@ -152,6 +212,3 @@ class GroupCommit:
         else:
             self._busy = False
             self._idle.set()
-
-
-__all__ = ["UNITS_MAX", "WORK_S_MAX", "GroupCommit", "Row"]

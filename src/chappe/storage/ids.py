@@ -43,21 +43,22 @@ class IdBlocks:
             await self._refilled()
         first = self._next
         self._next += count
-        if (
-            self._following is None
-            and self._refill is None
-            and self._end - self._next < self._block_size // 2
-        ):
-            self._refill = asyncio.create_task(self._fetch())
+        if self._following is None and self._end - self._next < self._block_size // 2:
+            self._start_refill()
         return first
 
     def _fits(self, count: int) -> bool:
         return self._end - self._next >= count
 
     async def _refilled(self) -> None:
+        await asyncio.shield(self._start_refill())
+
+    def _start_refill(self) -> asyncio.Task[None]:
         if self._refill is None:
             self._refill = asyncio.create_task(self._fetch())
-        await asyncio.shield(self._refill)
+            # A block fetched early may fail with nobody waiting: whoever needs ids tries again and is told.
+            self._refill.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._refill
 
     async def _fetch(self) -> None:
         try:

@@ -15,7 +15,7 @@ from chappe.storage.database import StorageRefused
 REVISIONS = ("0001", "0002")
 
 
-def bring_up_to_date(url: str, path: Path) -> None:
+def bring_up_to_date(path: Path) -> None:
     """Migrates the SQLite file at `path`; refuses one that a newer version of Chappe has written."""
     revision = _sqlite_revision(path)
     if revision == REVISIONS[-1]:
@@ -25,24 +25,26 @@ def bring_up_to_date(url: str, path: Path) -> None:
             f"the database {path} is at revision {revision}, newer than this version of Chappe"
             f" ({REVISIONS[-1]}): upgrade Chappe, or restore the backup made before the upgrade"
         )
-    from chappe.storage.migrate import migrate
+    from chappe.storage.migrate import migrate_sqlite
 
-    migrate(url)
+    migrate_sqlite(path)
 
 
 def _sqlite_revision(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
     try:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         if not tables:
             return None
-        if ("alembic_version",) not in tables:
+        if ("alembic_version",) not in tables or ("meta",) not in tables:
             raise StorageRefused(f"{path} is not a database of Chappe")
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return row[0] if row else None
     except sqlite3.DatabaseError as error:
-        raise StorageRefused(f"{path} is not a database of Chappe: {error}") from error
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            raise StorageRefused(f"{path} is not a database of Chappe: {error}") from error
+        raise StorageRefused(f"cannot read the database {path}: {error}") from error
     finally:
         connection.close()

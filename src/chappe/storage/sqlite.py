@@ -9,10 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from chappe.storage.database import Reader, StorageRefused, StorageUnavailable, Unit
+from chappe.storage.database import Reader, StorageRefused, StorageUnavailable, Transaction, Unit
 from chappe.storage.group_commit import GroupCommit
 from chappe.storage.schema import bring_up_to_date
-from chappe.storage.sqlite_connection import SYNCHRONOUS_FULL, SqliteTransaction, open_reader, open_writer
+from chappe.storage.sqlite_connection import (
+    SYNCHRONOUS_FULL,
+    SqliteTransaction,
+    is_fault,
+    open_reader,
+    open_writer,
+)
 
 T = TypeVar("T")
 
@@ -28,7 +34,7 @@ class SqliteDatabase:
             raise StorageRefused(f"SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
         self.path = path
         try:
-            bring_up_to_date(f"sqlite:///{path}", path)
+            bring_up_to_date(path)
             self._writer = open_writer(path)
             self._connection = open_reader(path)
         except sqlite3.Error as error:
@@ -47,10 +53,14 @@ class SqliteDatabase:
         return self._group_commit
 
     async def read(self, query: Callable[[Reader], T]) -> T:
+        if self._closing.is_set():
+            raise StorageUnavailable("the database is closed")
         try:
             return query(self._reader)
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"read failed: {error}") from error
+            if is_fault(error):
+                raise StorageUnavailable(f"read failed: {error}") from error
+            raise
 
     async def scan(self, query: Callable[[Reader], T]) -> T:
         return await asyncio.to_thread(self._scan, query)
@@ -64,22 +74,16 @@ class SqliteDatabase:
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise StorageUnavailable(f"read failed: {error}") from error
+            if is_fault(error):
+                raise StorageUnavailable(f"read failed: {error}") from error
+            raise
 
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await self._group_commit.submit(unit, background=background)
 
-    def commit_settings(self) -> list[str]:
-        wrong: list[str] = []
-        (journal_mode,) = self._writer.execute("PRAGMA journal_mode").fetchone()
-        if journal_mode != "wal":
-            wrong.append(f"journal_mode is {journal_mode}, not wal")
-        (synchronous,) = self._writer.execute("PRAGMA synchronous").fetchone()
-        if synchronous < SYNCHRONOUS_FULL:
-            wrong.append(
-                f"synchronous is {synchronous}, below {SYNCHRONOUS_FULL} (FULL): a commit may be lost with the power"
-            )
-        return wrong
+    async def commit_settings(self) -> list[str]:
+        # In a unit: the settings are those of the writer's connection, which is not ours while it commits.
+        return await self.write(_commit_settings)
 
     async def close(self) -> None:
         await self._group_commit.close()
@@ -91,10 +95,27 @@ class SqliteDatabase:
     def _checkpoint_forever(self) -> None:
         # PASSIVE never waits for a reader or the writer. Beside the commits instead of inside every
         # thousandth one, so that no request pays for the copying.
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        connection: sqlite3.Connection | None = None
         while not self._closing.wait(CHECKPOINT_EVERY_S):
             try:
+                if connection is None:
+                    connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             except sqlite3.Error:
                 continue  # the next round tries again; the log only grows meanwhile
-        connection.close()
+        if connection is not None:
+            connection.close()
+
+
+def _commit_settings(tx: Transaction) -> list[str]:
+    wrong: list[str] = []
+    journal_mode = tx.one("PRAGMA journal_mode")
+    if journal_mode != ("wal",):
+        wrong.append(f"journal_mode is {journal_mode and journal_mode[0]}, not wal")
+    synchronous = tx.one("PRAGMA synchronous")
+    if synchronous is None or synchronous[0] < SYNCHRONOUS_FULL:
+        wrong.append(
+            f"synchronous is {synchronous and synchronous[0]}, below {SYNCHRONOUS_FULL} (FULL):"
+            " a commit may be lost with the power"
+        )
+    return wrong

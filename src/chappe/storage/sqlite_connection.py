@@ -8,6 +8,24 @@ from pathlib import Path
 
 from chappe.storage.database import Params, Row
 
+# A fault of the disk, the file or the machine. Any other error is a mistake in a statement, and must not
+# pass for one of these: it is answered 500 and counted, not 503.
+_FAULTS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
 # A commit is promised to be on disk: synchronous=FULL makes WAL fsync at every commit. Checkpoints are made
 # by a thread of their own (sqlite.py); the automatic one stands far out, as a safety net only.
 _PRAGMAS_WRITER = (
@@ -28,12 +46,18 @@ _PRAGMAS_READER = (
 SYNCHRONOUS_FULL = 2
 
 
+def is_fault(error: BaseException) -> bool:
+    """Whether the storage failed, as opposed to a statement of ours."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _FAULTS
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """Opens (and creates) the database for writing; raises sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    connection.execute("PRAGMA busy_timeout = 5000")
     for pragma in _PRAGMAS_WRITER:
         connection.execute(pragma)
+    # From here on SQLite does not wait for a lock: it would stop the event loop (see group_commit.py).
+    connection.execute("PRAGMA busy_timeout = 0")
     return connection
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chappe.clock import Clock, SystemClock
-from chappe.storage.database import Database, StorageRefused, Transaction
+from chappe.storage.database import Database, StorageRefused, StorageUnavailable, Transaction
 from chappe.storage.folder import Folder, make_secret, read_secret
 from chappe.storage.ids import IdBlocks
 from chappe.storage.sqlite import SqliteDatabase
@@ -43,16 +43,15 @@ async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
     without a fingerprint, which the next start adopts.
     """
     path = _secret_path(folder)
-    is_new = not folder.database.exists() or folder.database.stat().st_size == 0
     secret = read_secret(path)
+    _make_private(folder.database)
     database = SqliteDatabase(folder.database)
     try:
-        os.chmod(folder.database, 0o600)
         fingerprint = await database.read(
             lambda r: r.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'")
         )
         if secret is None:
-            if fingerprint is not None and not is_new:
+            if fingerprint is not None:
                 raise StorageRefused(
                     f"the secret {path} of this database is missing: restore it from your backup"
                 )
@@ -68,10 +67,20 @@ async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
             await database.write(remember)
         elif fingerprint[0] != vault.fingerprint:
             raise StorageRefused(f"the secret {path} is not the one of this database (fingerprint differs)")
-    except BaseException:
+    except BaseException as error:
         await database.close()
+        if isinstance(error, StorageUnavailable):
+            raise StorageRefused(f"cannot use the database {folder.database}: {error}") from error
         raise
     return Store(database=database, vault=vault, clock=clock or SystemClock())
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives its log files the mode of the database: it must be right before the first byte is written.
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StorageRefused(f"cannot use the database {path}: {error.strerror}") from error
 
 
 def _secret_path(folder: Folder) -> Path:

@@ -69,15 +69,18 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN (20, 30)"),
         postgresql_where=sa.text("state IN (20, 30)"),
     )
-    # One row a request that still has recipients to send; leases are for several processes on one database.
+    # One row a request and route that still has recipients to send; the route is a prefix of the configuration, or
+    # "sandbox". Leases are for several processes on one database.
     op.create_table(
         "outbox",
-        sa.Column("message_id", Id, primary_key=True, autoincrement=False),
+        sa.Column("message_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("route", sa.Text, primary_key=True),
         sa.Column("due_at_ms", sa.BigInteger, nullable=False),
         sa.Column("leased_until_ms", sa.BigInteger, nullable=False),
         sa.Column("lease_owner", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
-    op.create_index("outbox_due", "outbox", ["due_at_ms", "message_id"])
+    op.create_index("outbox_due", "outbox", ["route", "due_at_ms", "message_id"])
     # One row a submit_sm that was answered or lost: the history of a recipient, and what receipts are matched with.
     # smsc says which SMSC's numbering smsc_message_id belongs to.
     op.create_table(
@@ -105,12 +108,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("receipt_at_ms IS NULL AND smsc_message_id <> ''"),
         postgresql_where=sa.text("receipt_at_ms IS NULL AND smsc_message_id <> ''"),
     )
-    # Receipts that came before (or without) the submission they are for; kept 48 h.
+    # Receipts that came before (or without) the submission they are for; kept 48 h. A row for each spelling of the
+    # message id that the answer to come may use.
     op.create_table(
         "unmatched_receipts",
-        sa.Column("id", Id, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("smsc_message_id", sa.Text, primary_key=True),
         sa.Column("smsc", sa.Text, nullable=False),
-        sa.Column("smsc_message_id", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("received_at_ms", sa.BigInteger, nullable=False),

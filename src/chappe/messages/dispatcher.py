@@ -1,0 +1,270 @@
+"""The dispatcher: takes what is due from the outbox, and lets it leave as fast as the operators take it.
+
+One task. What it holds in memory is a view of the database: after a crash the outbox says what waits, the
+recipients that are `leaving` say what was on its way, and nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from chappe.messages.lane import Lane, Loaded
+from chappe.messages.leave import Ids, Left, let_leave
+from chappe.messages.lost import LEAVING, Recovered, goes_again, put_on_record
+from chappe.messages.meta import MessageCache
+from chappe.messages.outcomes import dlr_event
+from chappe.messages.port import Departure, Operator
+from chappe.messages.request import SANDBOX_ROUTE
+from chappe.messages.routes import Routes
+from chappe.messages.states import State
+from chappe.storage.database import Reader, StorageUnavailable, Transaction
+from chappe.storage.store import Store
+from chappe.webhooks.queue import enqueue
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("dispatcher")
+
+LEAVE_MAX = 256
+"""Recipients in one transaction."""
+POLL_S = 0.5
+"""The slow poll beside the wake-ups: due dates, and whatever a lost wake-up would strand."""
+TROUBLE_S = 1.0
+ATTEMPTS_MAX = 5
+"""Answers that may be lost before a message is held instead of sent once more."""
+
+_SANDBOX = (
+    f"UPDATE recipients SET state = {State.DELIVERED:d}, changed_at_ms = ?"
+    f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d} RETURNING cost_micro"
+)
+_DONE = "DELETE FROM outbox WHERE message_id = ? AND route = ?"
+
+
+class Dispatcher:
+    """Moves recipients from `waiting` to `leaving` and hands them to their operator.
+
+    `holds_lost` names the operators whose lost answers are held for a person to look at instead of sent again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        messages: MessageCache,
+        *,
+        holds_lost: Iterable[str] = (),
+        on_events: Callable[[], None],
+        on_unexpected: Callable[[], None],
+    ) -> None:
+        self._on_unexpected = on_unexpected
+        self._store = store
+        self._routes = routes
+        self._messages = messages
+        self._holds_lost = frozenset(holds_lost)
+        self._on_events = on_events
+        self._lanes = [Lane(route.prefix, route.operators) for route in routes.all]
+        self._sandbox = Lane(SANDBOX_ROUTE, ())
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._recovered: list[Recovered] = []
+
+    async def start(self) -> None:
+        """Finds what an earlier process left behind, then works in the background."""
+        self._recovered = [
+            Recovered(*row) for row in await self._store.database.read(lambda reader: reader.all(LEAVING))
+        ]
+        if self._recovered:
+            _log.warning("messages were leaving when the server ended", recipients=len(self._recovered))
+        self._task = asyncio.create_task(self._run(), name="dispatcher")
+
+    async def stop(self) -> None:
+        """Ends after the transaction under way; nothing leaves any more."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def wake(self) -> None:
+        """Something is due, or an operator has room."""
+        self._wake.set()
+
+    def lost(self, operator: Operator, departures: Sequence[Departure]) -> None:
+        """Answers of `operator` that will not come; they are on record as lost already."""
+        self._recovered += [
+            Recovered(d.message_id, d.number, d.attempt, operator.name, d.left_at_ms) for d in departures
+        ]
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                progress = await self._round()
+            except StorageUnavailable as error:
+                _log.error("the storage is not available", reason=str(error))
+                await self._rest(TROUBLE_S)
+            except Exception as error:
+                # Nothing is lost: what was not committed is loaded again. But it must be seen.
+                self._on_unexpected()
+                _log.error("an unexpected exception", exc_info=error)
+                await self._rest(TROUBLE_S)
+            else:
+                if not progress:
+                    await self._rest(POLL_S)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _round(self) -> bool:
+        """One look at everything; True when something moved."""
+        if self._recovered:
+            await self._take_up_lost()
+        now_ms = self._store.clock.now_ms()
+
+        def load(reader: Reader) -> None:
+            for lane in self._lanes:
+                lane.load(reader, self._messages, self._routes, now_ms)
+            self._sandbox.load(reader, self._messages, None, now_ms)
+
+        await self._store.database.read(load)
+        moved = await self._leave()
+        moved |= await self._deliver_sandbox()
+        return moved
+
+    # --- leaving ------------------------------------------------------------------------------------------
+
+    async def _leave(self) -> bool:
+        plan: list[tuple[Lane, Operator, list[Loaded]]] = []
+        free: dict[Operator, int] = {}
+        for lane in self._lanes:
+            operator = lane.operator()
+            if operator is None:
+                continue
+            slots = free.setdefault(operator, operator.free_slots)
+            taken = lane.take(slots, LEAVE_MAX) if slots > 0 else []
+            if taken or lane.empty:
+                free[operator] = slots - sum(len(loaded.which) for loaded in taken)
+                plan.append((lane, operator, taken))
+        if not plan:
+            return False
+        count = sum(len(taken) for _, _, taken in plan)
+        ids = Ids(
+            await self._store.ids("postings").take(count + 1), await self._store.ids("events").take(count + 1)
+        )
+        now_ms = self._store.clock.now_ms()
+
+        def unit(tx: Transaction) -> list[tuple[Operator, Left]]:
+            result: list[tuple[Operator, Left]] = []
+            for lane, operator, taken in plan:
+                result.append((operator, self._leave_lane(tx, lane, operator, taken, ids, now_ms)))
+            return result
+
+        try:
+            results = await self._store.database.write(unit, background=True)
+        except BaseException:
+            for lane, _, taken in plan:
+                lane.put_back(taken)
+            raise
+        for lane, _, taken in plan:
+            lane.empty.clear()
+            for loaded in taken:
+                if not loaded.is_again:
+                    lane.gone(loaded.message.id)
+        for operator, left in results:
+            if left.departures:
+                operator.submit(left.departures)
+        if any(left.has_events for _, left in results):
+            self._on_events()
+        return True
+
+    def _leave_lane(
+        self, tx: Transaction, lane: Lane, operator: Operator, taken: list[Loaded], ids: Ids, now_ms: int
+    ) -> Left:
+        new = [loaded.departure(now_ms) for loaded in taken if not loaded.is_again]
+        left = let_leave(tx, self._messages, operator.name, new, ids, now_ms)
+        for loaded in taken:
+            if loaded.is_again and goes_again(tx, loaded, operator.name, now_ms):
+                left.departures.append(loaded.departure(now_ms))
+        remaining: dict[int, int] = {}
+        for departure in new:
+            remaining[departure.message_id] = remaining.get(departure.message_id, 0) + 1
+        done = [message_id for message_id, gone in remaining.items() if lane.counts[message_id] == gone]
+        tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
+        return left
+
+    async def _deliver_sandbox(self) -> bool:
+        """Sandbox messages leave nothing: they are delivered where they stand, with their report."""
+        lane = self._sandbox
+        taken = lane.take(LEAVE_MAX, LEAVE_MAX)
+        if not taken and not lane.empty:
+            return False
+        first_event = await self._store.ids("events").take(len(taken) + 1)
+        now_ms = self._store.clock.now_ms()
+
+        def unit(tx: Transaction) -> bool:
+            has_events = False
+            for offset, loaded in enumerate(taken):
+                message = loaded.message
+                row = tx.one(_SANDBOX, (now_ms, message.id, loaded.number))
+                if row is not None and message.url_dlr:
+                    event = dlr_event(
+                        first_event + offset, message, loaded.number, State.DELIVERED, row[0], now_ms
+                    )
+                    enqueue(tx, event)
+                    has_events = True
+            gone: dict[int, int] = {}
+            for loaded in taken:
+                gone[loaded.message.id] = gone.get(loaded.message.id, 0) + 1
+            done = [message_id for message_id, count in gone.items() if lane.counts[message_id] == count]
+            tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
+            return has_events
+
+        try:
+            has_events = await self._store.database.write(unit, background=True)
+        except BaseException:
+            lane.put_back(taken)
+            raise
+        lane.empty.clear()
+        for loaded in taken:
+            lane.gone(loaded.message.id)
+        if has_events:
+            self._on_events()
+        return True
+
+    # --- what was lost ------------------------------------------------------------------------------------
+
+    async def _take_up_lost(self) -> None:
+        """Puts lost answers on record, and their recipients in front of their lane, or holds them."""
+        recovered, self._recovered = self._recovered, []
+        now_ms = self._store.clock.now_ms()
+
+        def unit(tx: Transaction) -> list[Loaded]:
+            again: list[Loaded] = []
+            for item in recovered:
+                hold = item.operator in self._holds_lost or item.attempt >= ATTEMPTS_MAX
+                loaded = put_on_record(tx, self._messages, item, hold=hold, now_ms=now_ms)
+                if loaded is not None:
+                    again.append(loaded)
+            return again
+
+        try:
+            again = await self._store.database.write(unit, background=True)
+        except BaseException:
+            self._recovered = recovered + self._recovered
+            raise
+        lanes = {lane.route: lane for lane in self._lanes}
+        for loaded in again:
+            route = self._routes.find(loaded.number)
+            if route is not None:
+                lanes[route.prefix].again.append(loaded)
+            else:
+                _log.error(
+                    "a message was leaving by a route that is gone; it stays on record",
+                    message=loaded.message.id,
+                )

@@ -1,0 +1,86 @@
+"""What becomes of a recipient whose answer was lost: the operator, or this server, died in between.
+
+Nobody knows whether the operator has it. `resend` sends it once more, never debits again, and the history says
+so: doubles are at most one window a bind. `hold` leaves it for a person to look at.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chappe.messages.lane import Loaded
+from chappe.messages.meta import MessageCache
+from chappe.messages.states import State
+from chappe.storage.database import Transaction
+
+# state IN (20, 30) is said too, so that the partial index is used.
+LEAVING = (
+    "SELECT message_id, number, attempts, operator, changed_at_ms FROM recipients"
+    f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) ORDER BY changed_at_ms"
+)
+_RECORD = (
+    "INSERT INTO submissions (message_id, number, attempt, part, operator, smsc, smsc_message_id, outcome,"
+    " command_status, left_at_ms, answered_at_ms) VALUES (?, ?, ?, ?, ?, '', '', ?, 0, ?, ?)"
+    " ON CONFLICT (message_id, number, attempt, part) DO NOTHING"
+)
+_ANSWERED = (
+    "SELECT DISTINCT part FROM submissions WHERE message_id = ? AND number = ? AND outcome = 'accepted'"
+)
+_HOLD = (
+    f"UPDATE recipients SET state = {State.SENT:d}, changed_at_ms = ?"
+    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d}"
+)
+_AGAIN = (
+    "UPDATE recipients SET attempts = ?, operator = ?, changed_at_ms = ?"
+    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d}"
+)
+_STATE = "SELECT state FROM recipients WHERE message_id = ? AND number = ?"
+
+
+class Recovered(NamedTuple):
+    """A recipient that is `leaving` with an operator that will not answer any more."""
+
+    message_id: int
+    number: int
+    attempt: int
+    operator: str
+    left_at_ms: int
+
+
+def put_on_record(
+    tx: Transaction, messages: MessageCache, item: Recovered, *, hold: bool, now_ms: int
+) -> Loaded | None:
+    """Writes the loss into the history; gives what is to be sent again, or None when nothing is."""
+    row = tx.one(_STATE, (item.message_id, item.number))
+    if row is None or row[0] != State.LEAVING:
+        return None  # a receipt said the last word meanwhile
+    message = messages.get(tx, item.message_id)
+    parts = message.parts
+    answered = {part for (part,) in tx.all(_ANSWERED, (item.message_id, item.number))}
+    missing = tuple(part for part in range(len(parts)) if part not in answered)
+    outcome = "held" if hold else "lost"
+    tx.run_many(
+        _RECORD,
+        [
+            (
+                item.message_id,
+                item.number,
+                item.attempt,
+                part,
+                item.operator,
+                outcome,
+                item.left_at_ms,
+                now_ms,
+            )
+            for part in missing
+        ],
+    )
+    if hold or not missing:
+        tx.run(_HOLD, (now_ms, item.message_id, item.number))
+        return None
+    return Loaded(message, item.number, item.attempt + 1, parts, missing, is_again=True)
+
+
+def goes_again(tx: Transaction, loaded: Loaded, operator: str, now_ms: int) -> bool:
+    """Marks the next attempt, before its first octet; False when a receipt came meanwhile."""
+    return tx.run(_AGAIN, (loaded.attempt, operator, now_ms, loaded.message.id, loaded.number)) == 1

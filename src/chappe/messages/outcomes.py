@@ -1,0 +1,354 @@
+"""Commits what operators say: answers to submit_sm, receipts, replies. One transaction a batch.
+
+Only after the commit does an operator acknowledge a receipt or give a window slot back, so nothing that it has
+said can be lost, and what is said twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chappe.messages.meta import MessageCache, MessageMeta
+from chappe.messages.port import FINAL_RECEIPTS, Departure, Operator, Outcome, Receipt, Reply, Submitted
+from chappe.messages.refund import refund
+from chappe.messages.states import State
+from chappe.optouts.numbers import opt_out
+from chappe.storage.database import Transaction
+from chappe.storage.store import Store
+from chappe.webhooks.payloads import dlr_payload, reply_payload
+from chappe.webhooks.queue import Event, enqueue
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("messages")
+
+_FROM_RECEIPT: dict[str, State] = {
+    "delivered": State.DELIVERED,
+    "undelivered": State.UNDELIVERED,
+    "deleted": State.UNDELIVERED,
+    "unknown": State.UNDELIVERED,
+    "expired": State.EXPIRED,
+    "rejected": State.REJECTED,
+}
+_STOP = re.compile(r"\W*stop(?![a-z])", re.IGNORECASE)
+
+_ADD_SUBMISSION = (
+    "INSERT INTO submissions (message_id, number, attempt, part, operator, smsc, smsc_message_id, outcome,"
+    " command_status, left_at_ms, answered_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (message_id, number, attempt, part) DO NOTHING"
+)
+_SENT = (
+    f"UPDATE recipients SET state = {State.SENT:d}, changed_at_ms = ? WHERE message_id = ? AND number = ?"
+    f" AND state < {State.SENT:d}"
+)
+_FINISH = (
+    "UPDATE recipients SET state = ?, changed_at_ms = ? WHERE message_id = ? AND number = ?"
+    f" AND state < {State.DELIVERED:d}"
+)
+_REFUSE = (
+    f"UPDATE recipients SET state = {State.REFUSED:d}, changed_at_ms = ?, refund_micro = cost_micro"
+    f" WHERE message_id = ? AND number = ? AND state < {State.DELIVERED:d} RETURNING refund_micro"
+)
+_CONTACT = (
+    "INSERT INTO last_contacts (number, message_id) VALUES (?, ?)"
+    " ON CONFLICT (number) DO UPDATE SET message_id = excluded.message_id"
+    " WHERE excluded.message_id > last_contacts.message_id"
+)
+_OPEN = (
+    "SELECT message_id, number, attempt, part, left_at_ms FROM submissions"
+    " WHERE smsc_message_id = ? AND smsc = ? AND receipt_at_ms IS NULL AND smsc_message_id <> ''"
+    " ORDER BY left_at_ms DESC LIMIT 1"
+)
+_PARTS = (
+    "SELECT part, outcome, receipt_state FROM submissions WHERE message_id = ? AND number = ? AND outcome <> 'lost'"
+    " AND attempt = (SELECT MAX(s.attempt) FROM submissions s WHERE s.message_id = submissions.message_id"
+    " AND s.number = submissions.number AND s.part = submissions.part AND s.outcome <> 'lost')"
+)
+
+
+@dataclass
+class _Batch:
+    """What one transaction does, and what is to follow its commit."""
+
+    tx: Transaction
+    operator: Operator
+    posting_id: int
+    event_id: int
+    id: int
+    optout_id: int
+    now_ms: int
+    lost: list[Departure] = field(default_factory=list[Departure])
+    has_events: bool = False
+    has_unmatched: bool = False
+
+    def next_posting(self) -> int:
+        self.posting_id += 1
+        return self.posting_id - 1
+
+    def next_event(self) -> int:
+        self.event_id += 1
+        return self.event_id - 1
+
+    def next_id(self) -> int:
+        self.id += 1
+        return self.id - 1
+
+    def next_optout(self) -> int:
+        self.optout_id += 1
+        return self.optout_id - 1
+
+
+class CommittedOutcomes:
+    """The `Outcomes` port. `on_lost` gets departures whose answer was lost, after the commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        messages: MessageCache,
+        on_events: Callable[[], None],
+        on_lost: Callable[[Operator, Sequence[Departure]], None],
+    ) -> None:
+        self._store = store
+        self._messages = messages
+        self._on_events = on_events
+        self._on_lost = on_lost
+        self._may_be_unmatched = True
+
+    async def commit(self, operator: Operator, outcomes: Sequence[Outcome]) -> None:
+        """Everything in one unit; raises `StorageUnavailable` when nothing of it is stored."""
+        if not outcomes:
+            return
+        count = 2 * len(outcomes)  # an answer may settle a recipient and find its receipt waiting
+        posting_id = await self._store.ids("postings").take(count)
+        event_id = await self._store.ids("events").take(count)
+        first_id = await self._store.ids("receipts").take(count)
+        replies = sum(isinstance(outcome, Reply) for outcome in outcomes)
+        optout_id = await self._store.ids("optouts").take(replies) if replies else 0
+        now_ms = self._store.clock.now_ms()
+        # Answers before receipts: a receipt in the same read as its response then finds it.
+        submitted = [outcome for outcome in outcomes if isinstance(outcome, Submitted)]
+        others = [outcome for outcome in outcomes if not isinstance(outcome, Submitted)]
+
+        def unit(tx: Transaction) -> _Batch:
+            batch = _Batch(tx, operator, posting_id, event_id, first_id, optout_id, now_ms)
+            self._answers(batch, submitted)
+            for outcome in others:
+                if isinstance(outcome, Receipt):
+                    self._receipt(batch, outcome)
+                else:
+                    self._reply(batch, outcome)
+            return batch
+
+        batch = await self._store.database.write(unit, background=True)
+        if batch.has_unmatched:
+            self._may_be_unmatched = True
+        if batch.has_events:
+            self._on_events()
+        if batch.lost:
+            self._on_lost(operator, batch.lost)
+
+    # --- answers to submit_sm -----------------------------------------------------------------------------
+
+    def _answers(self, batch: _Batch, answers: list[Submitted]) -> None:
+        if not answers:
+            return
+        operator, now_ms = batch.operator, batch.now_ms
+        batch.tx.run_many(
+            _ADD_SUBMISSION,
+            [
+                (
+                    answer.departure.message_id,
+                    answer.departure.number,
+                    answer.departure.attempt,
+                    answer.part,
+                    operator.name,
+                    operator.smsc,
+                    answer.smsc_message_id,
+                    answer.outcome,
+                    answer.command_status,
+                    answer.departure.left_at_ms,
+                    now_ms,
+                )
+                for answer in answers
+            ],
+        )
+        sent: list[tuple[int, int, int]] = []
+        for answer in answers:
+            departure = answer.departure
+            if len(departure.parts) > 1:
+                self._part_answered(batch, departure)
+            elif answer.outcome == "accepted":
+                sent.append((now_ms, departure.message_id, departure.number))
+            elif answer.outcome == "refused":
+                self._refused(batch, departure)
+            else:
+                batch.lost.append(departure)
+        if sent:
+            batch.tx.run_many(_SENT, sent)
+            batch.tx.run_many(_CONTACT, [(number, message_id) for _, message_id, number in sent])
+        if self._may_be_unmatched:
+            self._match_waiting_receipts(batch, answers)
+
+    def _part_answered(self, batch: _Batch, departure: Departure) -> None:
+        """Settles a long message once every part of this attempt has its answer."""
+        rows = batch.tx.all(
+            "SELECT part, outcome FROM submissions WHERE message_id = ? AND number = ? AND attempt = ?",
+            (departure.message_id, departure.number, departure.attempt),
+        )
+        if len(rows) < len(departure.which):
+            return
+        outcomes = [outcome for _, outcome in rows]
+        if "lost" in outcomes:
+            batch.lost.append(departure)
+            return
+        accepted = batch.tx.one(
+            "SELECT COUNT(DISTINCT part) FROM submissions WHERE message_id = ? AND number = ? AND outcome = 'accepted'",
+            (departure.message_id, departure.number),
+        )
+        assert accepted is not None
+        if accepted[0] == len(departure.parts):
+            batch.tx.run(_SENT, (batch.now_ms, departure.message_id, departure.number))
+            batch.tx.run(_CONTACT, (departure.number, departure.message_id))
+        elif accepted[0] == 0:
+            self._refused(batch, departure)
+        else:
+            # Some parts left and some never will: it cannot be read, and it cannot be taken back.
+            self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
+
+    def _refused(self, batch: _Batch, departure: Departure) -> None:
+        row = batch.tx.one(_REFUSE, (batch.now_ms, departure.message_id, departure.number))
+        if row is None:
+            return
+        message = self._messages.get(batch.tx, departure.message_id)
+        if row[0]:
+            refund(batch.tx, batch.next_posting(), message.account_id, message.id, row[0], batch.now_ms)
+        self._tell(batch, message, departure.number, State.REFUSED, 0)
+
+    # --- receipts -----------------------------------------------------------------------------------------
+
+    def _receipt(self, batch: _Batch, receipt: Receipt) -> None:
+        for candidate in receipt.candidates:
+            row = batch.tx.one(_OPEN, (candidate, batch.operator.smsc))
+            if row is not None:
+                if receipt.state in FINAL_RECEIPTS:
+                    self._matched(batch, row, receipt.state, receipt.error)
+                return
+        if receipt.state not in FINAL_RECEIPTS:
+            return
+        batch.has_unmatched = True
+        receipt_id = batch.next_id()
+        batch.tx.run_many(
+            "INSERT INTO unmatched_receipts (id, smsc, smsc_message_id, state, error, received_at_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (receipt_id, batch.operator.smsc, candidate, receipt.state, receipt.error, batch.now_ms)
+                for candidate in dict.fromkeys(receipt.candidates)
+            ],
+        )
+
+    def _match_waiting_receipts(self, batch: _Batch, answers: list[Submitted]) -> None:
+        """Receipts that came before the answers just written."""
+        if batch.tx.one("SELECT 1 FROM unmatched_receipts LIMIT 1") is None:
+            self._may_be_unmatched = False
+            return
+        for answer in answers:
+            if answer.outcome != "accepted" or not answer.smsc_message_id:
+                continue
+            departure = answer.departure
+            # Only what came after this message left: an SMSC that counts ids in a circle may use one again.
+            waiting = batch.tx.one(
+                "SELECT id, state, error FROM unmatched_receipts WHERE smsc_message_id = ? AND smsc = ?"
+                " AND received_at_ms >= ? ORDER BY id LIMIT 1",
+                (answer.smsc_message_id, batch.operator.smsc, departure.left_at_ms),
+            )
+            if waiting is None:
+                continue
+            batch.tx.run("DELETE FROM unmatched_receipts WHERE id = ?", (waiting[0],))
+            row = (
+                departure.message_id,
+                departure.number,
+                departure.attempt,
+                answer.part,
+                departure.left_at_ms,
+            )
+            self._matched(batch, row, waiting[1], waiting[2])
+
+    def _matched(self, batch: _Batch, row: tuple[int, int, int, int, int], state: str, error: str) -> None:
+        message_id, number, attempt, part, _ = row
+        batch.tx.run(
+            "UPDATE submissions SET receipt_state = ?, receipt_error = ?, receipt_at_ms = ?"
+            " WHERE message_id = ? AND number = ? AND attempt = ? AND part = ? AND receipt_at_ms IS NULL",
+            (state, error, batch.now_ms, message_id, number, attempt, part),
+        )
+        new = _FROM_RECEIPT[state]
+        message = self._messages.get(batch.tx, message_id)
+        if new is State.DELIVERED and len(message.parts) > 1:
+            parts = batch.tx.all(_PARTS, (message_id, number))
+            delivered = {part for part, _, receipt_state in parts if receipt_state == "delivered"}
+            if len(delivered) < len(message.parts):
+                return  # the other parts' receipts are on their way; sweep.py ends the wait
+        self._finish(batch, message_id, number, new)
+
+    def _finish(self, batch: _Batch, message_id: int, number: int, state: State) -> None:
+        if batch.tx.run(_FINISH, (state, batch.now_ms, message_id, number)) == 0:
+            return  # it had its final word: a late receipt changes nothing
+        message = self._messages.get(batch.tx, message_id)
+        if message.url_dlr:
+            row = batch.tx.one(
+                "SELECT cost_micro FROM recipients WHERE message_id = ? AND number = ?", (message_id, number)
+            )
+            assert row is not None
+            self._tell(batch, message, number, state, row[0])
+
+    def _tell(self, batch: _Batch, message: MessageMeta, number: int, state: State, cost_micro: int) -> None:
+        if not message.url_dlr:
+            return
+        enqueue(batch.tx, dlr_event(batch.next_event(), message, number, state, cost_micro, batch.now_ms))
+        batch.has_events = True
+
+    # --- replies ------------------------------------------------------------------------------------------
+
+    def _reply(self, batch: _Batch, reply: Reply) -> None:
+        contact = batch.tx.one("SELECT message_id FROM last_contacts WHERE number = ?", (reply.number,))
+        message = None if contact is None else self._messages.get(batch.tx, contact[0])
+        is_stop = _STOP.match(reply.text) is not None
+        batch.tx.run(
+            "INSERT INTO replies (id, message_id, account_id, number, destination, text, is_stop, received_at_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                batch.next_id(),
+                message.id if message else None,
+                message.account_id if message else None,
+                reply.number,
+                reply.destination,
+                reply.text,
+                int(is_stop),
+                batch.now_ms,
+            ),
+        )
+        if message is None:
+            _log.warning("a reply from a number that nothing was sent to", operator=batch.operator.name)
+            return
+        if is_stop:
+            opt_out(batch.tx, batch.next_optout(), message.account_id, reply.number, "reply", batch.now_ms)
+        if message.url_response:
+            kind = "stop" if is_stop else "response"
+            payload = reply_payload(kind, reply.number, reply.text, message.id)
+            enqueue(
+                batch.tx,
+                Event(
+                    batch.next_event(), message.account_id, kind, message.url_response, payload, batch.now_ms
+                ),
+            )
+            batch.has_events = True
+
+
+def dlr_event(
+    event_id: int, message: MessageMeta, number: int, state: State, cost_micro: int, now_ms: int
+) -> Event:
+    """The delivery report of one recipient, for the request's URL or the account's."""
+    word = "delivered" if state is State.DELIVERED else "not delivered"
+    payload = dlr_payload(word, message.id, now_ms, number, cost_micro, message.tag)
+    return Event(event_id, message.account_id, "dlr", message.url_dlr, payload, now_ms)

@@ -1,0 +1,1 @@
+"""Opt-outs: numbers that an account must not write to any more."""
