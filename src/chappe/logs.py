@@ -15,7 +15,7 @@ import structlog
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # API keys are 40 hexadecimal digits, callback secrets begin with whsec_.
-_SECRETS = re.compile(r"\b[0-9a-f]{40}\b|whsec_[A-Za-z0-9+/=_-]+")
+_SECRETS = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])|whsec_[A-Za-z0-9+/=_-]+")
 _NAMES = frozenset(
     {"apikey", "api_key", "key", "password", "authorization", "message", "text", "body", "secret"}
 )
@@ -40,9 +40,10 @@ def set_up_logs(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        # The text of an exception is looked over too, so it is made before.
+        [redact, structlog.dev.ConsoleRenderer()]
         if is_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
@@ -59,10 +60,13 @@ def set_up_logs(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, *rendering],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
-    for noisy in ("asyncio", "uvicorn.error", "alembic", "sqlalchemy"):
+    for noisy in ("asyncio", "alembic", "sqlalchemy"):
         logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))
+    # It warns of every malformed request and of every Java client (which offers HTTP/2 by Upgrade): what
+    # strangers send must not fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.captureWarnings(True)

@@ -7,6 +7,7 @@ that cannot be used raises `SettingsRefused` with one clear line.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -186,7 +187,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         simulator = msgspec.structs.replace(simulator, enabled=False)
     settings = Settings(
         data=data,
-        host=_first(flags.host, variables.get("CHAPPE_HOST"), file.host, "127.0.0.1"),
+        host=_first(flags.host or None, variables.get("CHAPPE_HOST"), file.host, "127.0.0.1"),
         port=_first(flags.port, _port(variables, "CHAPPE_PORT"), file.port, 8000),
         demo=flags.demo or _switch(variables, "CHAPPE_DEMO", default=False),
         log_level=_first(variables.get("CHAPPE_LOG_LEVEL"), file.log_level, "info"),
@@ -207,6 +208,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
 
 
 def _read_file(configured: str | None, data: Path) -> FileSettings:
+    """What the configuration file says; `DIR/chappe.toml` may be missing, a file that was named may not."""
     path = Path(configured) if configured else data / "chappe.toml"
     try:
         content = path.read_bytes()
@@ -227,9 +229,11 @@ def _with_password(operator: OperatorSettings, data: Path) -> OperatorSettings:
         return operator
     path = data / operator.password_file  # an absolute path stays as it is
     try:
-        return msgspec.structs.replace(operator, password=path.read_text().strip())
+        return msgspec.structs.replace(operator, password=path.read_text("utf-8").strip())
     except OSError as error:
         raise SettingsRefused(f"operator {operator.name}: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsRefused(f"operator {operator.name}: {path} is not UTF-8 text") from error
 
 
 def _verify(settings: Settings) -> None:
@@ -243,6 +247,10 @@ def _verify(settings: Settings) -> None:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise SettingsRefused(f"{network!r} is not an IP address or a CIDR network") from error
+    if settings.http.connections_max < 1:
+        raise SettingsRefused(
+            f"[http] connections_max is {settings.http.connections_max}: nobody could connect"
+        )
     names = [operator.name for operator in settings.operators]
     for name in names:
         if names.count(name) > 1:
@@ -268,8 +276,14 @@ def _verify(settings: Settings) -> None:
             raise SettingsRefused(f"operator {operator.name}: port {operator.port} is not a port number")
         if not 1 <= operator.window <= 10_000:
             raise SettingsRefused(f"operator {operator.name}: window is {operator.window}, not 1 to 10000")
-        if operator.throughput < 0:
-            raise SettingsRefused(f"operator {operator.name}: throughput is negative")
+        if not (operator.throughput >= 0 and math.isfinite(operator.throughput)):
+            raise SettingsRefused(f"operator {operator.name}: throughput is {operator.throughput}")
+        for name, seconds in (
+            ("enquire_link_s", operator.enquire_link_s),
+            ("response_timeout_s", operator.response_timeout_s),
+        ):
+            if not (seconds > 0 and math.isfinite(seconds)):
+                raise SettingsRefused(f"operator {operator.name}: {name} is {seconds}, not a time")
 
 
 def _first(*values: T | None) -> T:

@@ -13,6 +13,7 @@ STATES: Final[tuple[State, ...]] = ("active", "disabled", "blocked", "api-denied
 
 EMAIL_CHARS_MAX = 254
 NAME_CHARS_MAX = 100
+REASON_CHARS_MAX = 200
 NETWORKS_MAX = 100
 
 
@@ -56,7 +57,7 @@ def clean_email(email: str) -> str:
         or any(c.isspace() or not c.isprintable() for c in cleaned)
         or "@" in local
     ):
-        raise AccountRefused(f"{email!r} is not an e-mail address")
+        raise AccountRefused(f"{email[:EMAIL_CHARS_MAX]!r} is not an e-mail address")
     return cleaned
 
 
@@ -65,6 +66,14 @@ def clean_name(name: str) -> str:
     cleaned = name.strip()
     if len(cleaned) > NAME_CHARS_MAX or not cleaned.isprintable():
         raise AccountRefused(f"a name is at most {NAME_CHARS_MAX} printable characters")
+    return cleaned
+
+
+def clean_reason(reason: str) -> str:
+    """Why credit was moved, as the ledger keeps it; raises `AccountRefused`."""
+    cleaned = reason.strip()
+    if len(cleaned) > REASON_CHARS_MAX or not cleaned.isprintable():
+        raise AccountRefused(f"a reason is at most {REASON_CHARS_MAX} printable characters")
     return cleaned
 
 
@@ -77,7 +86,7 @@ def clean_networks(text: str) -> str:
         try:
             networks.append(str(ipaddress.ip_network(item, strict=False)))
         except ValueError as error:
-            raise AccountRefused(f"{item!r} is not an IP address or a CIDR network") from error
+            raise AccountRefused(f"{item[:40]!r} is not an IP address or a CIDR network") from error
     if len(networks) > NETWORKS_MAX:
         raise AccountRefused(f"at most {NETWORKS_MAX} networks can be listed")
     return ",".join(networks)

@@ -33,7 +33,7 @@ async def change_account(
     def unit(tx: Transaction) -> Account:
         account = account_by_email(tx, email)
         for column, value in changes:
-            tx.run(f"UPDATE accounts SET {column} = ? WHERE id = ?", (value, account.id))  # noqa: S608 - names above
+            tx.run(f"UPDATE accounts SET {column} = ? WHERE id = ?", (value, account.id))
         return account_by_email(tx, email)
 
     return await store.database.write(unit)

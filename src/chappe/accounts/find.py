@@ -6,11 +6,11 @@ from chappe.accounts.account import COLUMNS, Account, AccountRefused, clean_emai
 from chappe.storage.database import Reader
 
 BY_KEY_HASH = (
-    f"SELECT {COLUMNS} FROM api_keys k JOIN accounts a ON a.id = k.account_id"  # noqa: S608 - constant columns
+    f"SELECT {COLUMNS} FROM api_keys k JOIN accounts a ON a.id = k.account_id"
     " WHERE k.key_hash = ? AND k.revoked_at_ms IS NULL"
 )
-_BY_EMAIL = f"SELECT {COLUMNS} FROM accounts a WHERE a.email = ?"  # noqa: S608
-_ALL = f"SELECT {COLUMNS} FROM accounts a ORDER BY a.id"  # noqa: S608
+_BY_EMAIL = f"SELECT {COLUMNS} FROM accounts a WHERE a.email = ?"
+_ALL = f"SELECT {COLUMNS} FROM accounts a ORDER BY a.id"
 
 
 def account_by_key_hash(reader: Reader, hashed: bytes) -> Account | None:

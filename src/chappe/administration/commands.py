@@ -200,7 +200,7 @@ class Administration:
         def check(reader: Reader) -> list[str]:
             return [*breaches_of_the_ledger(reader), *breaches_of_ownership(reader)]
 
-        settings = [f"commit settings: {wrong}" for wrong in self._store.database.commit_settings()]
+        settings = [f"commit settings: {wrong}" for wrong in await self._store.database.commit_settings()]
         return settings + await self._store.database.scan(check)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ import msgspec
 import structlog
 
 from chappe.administration.commands import Administration, Command, CommandRefused, Result
+from chappe.storage.database import StorageRefused
 
 LINE_BYTES_MAX = 64 * 1024 * 1024
+COMMAND_BYTES_MAX = 1024 * 1024
 BACKLOG = 1024
 ADDRESS_BYTES_MAX = 100
 REQUEST_S_MAX = 30.0
 ANSWER_S_MAX = 600.0  # a check of a large database takes minutes
+STOP_S_MAX = 1.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("administration")
 _encode = msgspec.json.Encoder().encode
@@ -31,33 +34,51 @@ _decode_command = msgspec.json.Decoder(Command).decode
 
 
 class AdministrationSocket:
-    """Serves an `Administration` on a unix socket."""
+    """Serves an `Administration` on a unix socket. `on_unexpected` is told of every fault of ours."""
 
-    def __init__(self, administration: Administration, path: Path) -> None:
+    def __init__(
+        self, administration: Administration, path: Path, on_unexpected: Callable[[], None] = lambda: None
+    ) -> None:
         self._administration = administration
         self._path = path
+        self._on_unexpected = on_unexpected
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Listens; a socket file that a killed server left is replaced (the caller holds the folder's lock)."""
-        self._path.unlink(missing_ok=True)
+        """Listens; a socket file that a killed server left is replaced (the caller holds the folder's lock).
+
+        Raises `StorageRefused` on a file system that has no sockets.
+        """
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
         try:
+            self._path.unlink(missing_ok=True)
             with _address(self._path) as address:
                 listening.bind(address)
+            listening.listen(BACKLOG)
+        except OSError as error:
+            listening.close()
+            raise StorageRefused(f"cannot listen on {self._path}: {error.strerror}") from error
         finally:
             os.umask(mask)
-        listening.listen(BACKLOG)
         listening.setblocking(False)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=1024 * 1024)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=COMMAND_BYTES_MAX)
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._path.unlink(missing_ok=True)
+        """Accepts nothing more; lets the commands under way answer, so that nobody has to guess."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=STOP_S_MAX)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             async with asyncio.timeout(REQUEST_S_MAX):
                 line = await reader.readline()
@@ -77,6 +98,7 @@ class AdministrationSocket:
         except CommandRefused as refused:
             return {"ok": False, "message": str(refused)}
         except Exception:
+            self._on_unexpected()
             _log.exception("an administration command failed")
             return {"ok": False, "message": "the server failed to carry this out; its log says why"}
 
@@ -86,6 +108,10 @@ def ask_server(path: Path, command: Command) -> Result | None:
 
     Raises `CommandRefused`. Whatever was done is on disk when this returns.
     """
+    try:
+        line = _encode(command) + b"\n"
+    except UnicodeEncodeError as error:  # octets of a command line that are no text
+        raise CommandRefused("an argument is not UTF-8 text") from error
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(ANSWER_S_MAX)
     with connection:
@@ -97,11 +123,12 @@ def ask_server(path: Path, command: Command) -> Result | None:
         except OSError as error:
             raise CommandRefused(f"cannot reach the server at {path}: {error}") from error
         try:
-            connection.sendall(_encode(command) + b"\n")
-            answer = connection.makefile("rb").readline(LINE_BYTES_MAX)
+            connection.sendall(line)
+            with connection.makefile("rb") as answers:
+                answer = answers.readline(LINE_BYTES_MAX)
         except OSError as error:
             raise CommandRefused(f"the server at {path} did not answer: {error}") from error
-    if not answer:
+    if not answer.endswith(b"\n"):
         raise CommandRefused(
             "the server stopped before it answered; look whether the command was carried out"
         )
@@ -112,7 +139,7 @@ def ask_server(path: Path, command: Command) -> Result | None:
 
 
 @contextmanager
-def _address(path: Path) -> Iterator[str]:
+def _address(path: Path) -> Generator[str]:
     """What to bind or connect to: an address holds 107 bytes, a path may be longer; then by way of the folder's
     file descriptor."""
     name = str(path.absolute())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from chappe.accounts.account import STATES
 from chappe.administration.commands import (
     AccountCreate,
     AccountCredit,
@@ -28,23 +29,21 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     create.add_argument("--credit", metavar="EUROS", default="0", help="opening credit (default 0)")
     create.add_argument("--firstname", default="")
     create.add_argument("--lastname", default="")
-    create.set_defaults(
-        command=lambda o: AccountCreate(o.email, credit=o.credit, firstname=o.firstname, lastname=o.lastname)
-    )
+    create.set_defaults(command=_create)
 
     listing = commands.add_parser("list", help="every account")
-    listing.set_defaults(command=lambda _: AccountList())
+    listing.set_defaults(command=_list)
 
     shown = commands.add_parser("show", help="one account")
     shown.add_argument("email")
     shown.add_argument("--key", action="store_true", help="also its API key, in clear")
-    shown.set_defaults(command=lambda o: AccountShow(o.email, with_key=o.key))
+    shown.set_defaults(command=_show)
 
     credit = commands.add_parser("credit", help="add credit; a negative amount takes some off")
     credit.add_argument("email")
     credit.add_argument("amount", metavar="EUROS")
     credit.add_argument("--reason", default="", help="kept in the ledger")
-    credit.set_defaults(command=lambda o: AccountCredit(o.email, o.amount, o.reason))
+    credit.set_defaults(command=_credit)
 
     change = commands.add_parser("set", help="change rights, state, allow-list")
     change.add_argument("email")
@@ -52,13 +51,13 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     change.add_argument(
         "--marketing", choices=("on", "off"), help="sends commercial messages: hours and STOP apply"
     )
-    change.add_argument("--state", choices=("active", "disabled", "blocked", "api-denied"))
+    change.add_argument("--state", choices=STATES)
     change.add_argument("--allow-ip", metavar="CIDR,...", help='only from there; "" for everywhere')
     change.set_defaults(command=_set)
 
     rotate = commands.add_parser("rotate-key", help="a new key; the old one stops at once")
     rotate.add_argument("email")
-    rotate.set_defaults(command=lambda o: AccountRotateKey(o.email))
+    rotate.set_defaults(command=_rotate_key)
 
     for command in (create, listing, shown, credit, change, rotate):
         command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,14 +77,37 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _set(options: argparse.Namespace) -> AccountSet:
-    def switch(value: str | None) -> bool | None:
-        return None if value is None else value == "on"
+def _create(options: argparse.Namespace) -> Command:
+    return AccountCreate(
+        options.email, credit=options.credit, firstname=options.firstname, lastname=options.lastname
+    )
 
+
+def _list(_: argparse.Namespace) -> Command:
+    return AccountList()
+
+
+def _show(options: argparse.Namespace) -> Command:
+    return AccountShow(options.email, with_key=options.key)
+
+
+def _credit(options: argparse.Namespace) -> Command:
+    return AccountCredit(options.email, options.amount, options.reason)
+
+
+def _set(options: argparse.Namespace) -> Command:
     return AccountSet(
         options.email,
         state=options.state,
-        marketing=switch(options.marketing),
-        subaccounts=switch(options.subaccounts),
+        marketing=_switch(options.marketing),
+        subaccounts=_switch(options.subaccounts),
         allow_ip=options.allow_ip,
     )
+
+
+def _rotate_key(options: argparse.Namespace) -> Command:
+    return AccountRotateKey(options.email)
+
+
+def _switch(value: str | None) -> bool | None:
+    return None if value is None else value == "on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import time
 from typing import Any
 
 from chappe.administration.commands import Administration, Command, CommandRefused
@@ -14,6 +15,10 @@ from chappe.settings import Flags, SettingsRefused, data_folder, load_settings
 from chappe.storage.database import StorageRefused
 from chappe.storage.folder import Folder, FolderHeld
 from chappe.storage.store import open_store
+
+SERVER_S_MAX = 15.0
+"""Seconds for a server that holds the folder to answer: it may be starting, or stopping."""
+SERVER_RETRY_S = 0.05
 
 
 def add_store_flags(parser: argparse.ArgumentParser) -> None:
@@ -32,29 +37,38 @@ def store_flags(options: argparse.Namespace) -> Flags:
     return Flags(data=options.data, config=options.config, database=options.database)
 
 
-def administer(options: argparse.Namespace, command: Command) -> dict[str, Any]:
-    """The command's result, once its effect is on disk; raises `Refused`."""
+def administer(options: argparse.Namespace, command: Command, *, may_create: bool = True) -> dict[str, Any]:
+    """The command's result, once its effect is on disk; raises `Refused`.
+
+    Without `may_create` a folder that holds no database is refused, instead of made.
+    """
     flags = store_flags(options)
     try:
         folder = Folder(data_folder(flags))
         result = ask_server(folder.socket, command)
-        if result is not None:
-            return result
-        load_settings(flags)  # a configuration that is wrong is said now, not when the server starts
-        return _by_itself(folder, command)
+        if result is None:
+            load_settings(flags)  # a configuration that is wrong is said now, not when the server starts
+            if not may_create and not folder.database.exists():
+                raise Refused(f"there is no database in {folder.path}")
+            result = _by_itself(folder, command)
+        return result
     except (CommandRefused, StorageRefused, SettingsRefused) as refused:
         raise Refused(str(refused)) from refused
 
 
 def _by_itself(folder: Folder, command: Command) -> dict[str, Any]:
-    try:
-        folder.hold(as_server=False)
-    except FolderHeld as held:
-        # A server that was starting a moment ago may answer by now.
-        result = ask_server(folder.socket, command)
-        if result is None:
-            raise Refused(f"{held}, which does not answer on {folder.socket}") from held
-        return result
+    deadline_s = time.monotonic() + SERVER_S_MAX
+    while True:
+        try:
+            folder.hold(as_server=False)
+            break
+        except FolderHeld as held:
+            result = ask_server(folder.socket, command)
+            if result is not None:
+                return result
+            if not held.by_server or time.monotonic() > deadline_s:
+                raise Refused(f"{held}, which does not answer on {folder.socket}") from held
+            time.sleep(SERVER_RETRY_S)
     try:
         return asyncio.run(_open_and_carry_out(folder, command))
     finally:

@@ -20,7 +20,7 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
 
 
 def _run(options: argparse.Namespace) -> int:
-    breaches: list[str] = administer(options, Check())["breaches"]
+    breaches: list[str] = administer(options, Check(), may_create=False)["breaches"]
     for breach in breaches:
         print(breach)
     if not breaches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import urllib.error
@@ -38,6 +39,8 @@ def call(options: argparse.Namespace, path: str) -> dict[str, Any]:
         raise Refused("give the API key with --key or CHAPPE_KEY")
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise Refused(f"{url} is not an http or https address")
+    if not (key.isascii() and key.isprintable()):
+        raise Refused("the API key has characters that no key has")
     request = urllib.request.Request(url + path, headers={"X-Api-Key": key, "Accept-Language": "en"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - scheme checked above
@@ -45,11 +48,12 @@ def call(options: argparse.Namespace, path: str) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         with error:
             try:
-                answer = json.load(error)
-            except ValueError:
-                raise Refused(f"{url} answered {error.code}") from error
-        raise Refused(f"{answer.get('message')} (code {answer.get('code')})") from error
-    except (OSError, ValueError) as error:
+                answer: dict[str, Any] = json.load(error)
+                reason = f"{answer['message']} (code {answer['code']})"
+            except (ValueError, KeyError, TypeError):
+                reason = f"{url} answered {error.code}"
+        raise Refused(reason) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise Refused(f"{url} does not answer: {error}") from error
 
 

@@ -14,7 +14,8 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     command = groups.add_parser(
         "serve",
         help="run the server",
-        description="Runs the server. Prints `ready http://HOST:PORT` when it accepts work; SIGTERM drains and stops it.",
+        description="Runs the server. Prints `ready http://HOST:PORT` when it accepts work;"
+        " SIGTERM lets what is under way end, and stops it.",
     )
     command.add_argument("--host", help="address to listen on (CHAPPE_HOST; default 127.0.0.1)")
     command.add_argument("--port", type=int, help="port, 0 for any free one (CHAPPE_PORT; default 8000)")

@@ -14,6 +14,8 @@ from chappe import __version__
 from chappe.console.reference import sections
 from chappe.metrics import Metrics
 from chappe.partner.endpoint import Endpoint
+from chappe.partner.errors import Message
+from chappe.partner.negotiation import language_of
 from chappe.partner.openapi import description
 from chappe.settings import Settings
 from chappe.storage.database import StorageUnavailable
@@ -24,7 +26,8 @@ _encode = msgspec.json.Encoder().encode
 # Pages load nothing from elsewhere and run no script that is not their own.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self';"
-    " img-src 'self' data:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    " img-src 'self' data:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
@@ -33,6 +36,24 @@ _HEADERS = {
 def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer of these pages."""
     return Response(_encode(content), status, headers, media_type="application/json")
+
+
+_ERRORS = {
+    404: Message(
+        "Cette adresse n'existe pas. La documentation est à l'adresse /docs",
+        "This address does not exist. The documentation is at /docs",
+    ),
+    405: Message("Méthode non autorisée", "Method not allowed"),
+    500: Message("Erreur interne du serveur", "Internal server error"),
+}
+
+
+def _error(
+    request: Request, status: int, detail: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    known = _ERRORS.get(status)
+    text = known.text(language_of(None, request.headers.raw)) if known else detail
+    return json_response({"success": False, "code": status, "message": text}, status, headers)
 
 
 def pages(
@@ -67,23 +88,14 @@ def pages(
     async def docs(_: Request) -> Response:
         return HTMLResponse(reference, headers=_HEADERS)
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        texts = {
-            404: "Cette adresse n'existe pas. / This address does not exist.",
-            405: "Méthode non autorisée.",
-        }
-        body = {
-            "success": False,
-            "code": error.status_code,
-            "message": texts.get(error.status_code, error.detail),
-        }
-        return json_response(body, error.status_code, dict(error.headers or {}))
+        return _error(request, error.status_code, error.detail, dict(error.headers or {}))
 
-    async def failed(_: Request, error: Exception) -> Response:
-        del error  # Starlette logs it, and raises it again for the server's own log
+    async def failed(request: Request, error: Exception) -> Response:
+        del error  # Starlette raises it again, for the server's own log
         metrics.unexpected.labels(where="page").inc()
-        return json_response({"success": False, "code": 500, "message": "Erreur interne du serveur"}, 500)
+        return _error(request, 500)
 
     return Starlette(
         routes=[

@@ -21,13 +21,15 @@ class Products:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._hosts: dict[str, Product] = dict(_HOSTS)
-        for product, hosts in (
-            ("sms", settings.sms_hosts),
-            ("voice", settings.voice_hosts),
-            ("mail", settings.mail_hosts),
-        ):
-            self._hosts.update({host.lower(): product for host in hosts})
-        self._default = settings.default_product
+        configured: dict[Product, tuple[str, ...]] = {
+            "sms": settings.sms_hosts,
+            "voice": settings.voice_hosts,
+            "mail": settings.mail_hosts,
+        }
+        for product, hosts in configured.items():
+            for host in hosts:
+                self._hosts[host.lower()] = product
+        self._default: Product | None = settings.default_product
 
     def is_partner_path(self, path: str) -> bool:
         """Whether the path belongs to the three APIs at all."""

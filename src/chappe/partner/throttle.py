@@ -9,6 +9,9 @@ from chappe.partner.limits import Decision, Limit, Limiter, limiter
 from chappe.partner.page import Page
 from chappe.settings import Settings, SettingsRefused
 
+REQUESTS_MAX = 1_000_000_000
+SECONDS_MAX = 7 * 86_400
+
 
 class Throttle:
     """Counts requests per account and page. With limits off nothing is counted and no header is sent."""
@@ -45,6 +48,8 @@ def _limit(name: str, text: str) -> Limit:
     requests, slash, seconds = text.partition("/")
     if not slash or not requests.strip().isdecimal() or not seconds.strip().isdecimal():
         raise SettingsRefused(f"[limits.pages] {name} is {text!r}, not REQUESTS/SECONDS such as 5/60")
-    if int(requests) < 1 or int(seconds) < 1:
-        raise SettingsRefused(f"[limits.pages] {name} is {text!r}: both numbers must be at least 1")
+    if not (1 <= int(requests) <= REQUESTS_MAX and 1 <= int(seconds) <= SECONDS_MAX):
+        raise SettingsRefused(
+            f"[limits.pages] {name} is {text!r}: 1 to {REQUESTS_MAX} requests in 1 to {SECONDS_MAX} seconds"
+        )
     return Limit(int(requests), int(seconds))

@@ -1,0 +1,173 @@
+"""One HTTP connection: uvicorn's protocol, with the limits that a server on the open internet needs.
+
+Added here: a cap on the head of a request, deadlines for head and body, a JSON answer to what is not HTTP at
+all, and an end that lets the client read its answer although it is still sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+HEAD_BYTES_MAX = 65_536
+HEAD_S_MAX = 15.0
+# The application itself answers a slow body with 408 after 15 s; this ends what it no longer reads.
+BODY_S_MAX = 20.0
+# Above every body the application takes, chunk headers included; what it refused is read and thrown away.
+BODY_BYTES_MAX = 64 * 1024 * 1024
+
+
+class _HeadTooLong(Exception):
+    """Stops the parser: uvicorn takes it for an error in the request."""
+
+
+class _NoMore(list[tuple[bytes, bytes]]):
+    """Takes the trailers of a chunked body, which nobody reads, and keeps none of them."""
+
+    def append(self, item: tuple[bytes, bytes], /) -> None:
+        pass
+
+
+_NO_MORE = _NoMore()
+
+
+class _Ending:
+    """The transport as an answer to a request with a body sees it: closing waits until the body was read.
+
+    A socket that is closed with octets unread is reset, and the reset may destroy the answer on its way:
+    a client that sends 9 MB would see a broken connection where it should read 413.
+    """
+
+    __slots__ = ("_connection", "write")
+
+    def __init__(self, connection: LimitedConnection) -> None:
+        self._connection = connection
+        self.write = connection.transport.write
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.close_after_body()
+
+
+class LimitedConnection(HttpToolsProtocol):
+    """One connection.
+
+    `head_since` and `body_since` are loop times, set while a head or a body is incomplete; `connections_max`
+    of the configuration (set by the listener) is the number of connections that are served.
+    """
+
+    connections_max: int
+    head_since: float | None = None
+    body_since: float | None = None
+
+    def __init__(self, *arguments: Any, connections_max: int, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.connections_max = connections_max
+        self._heads = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._measure_head = False
+        self._head_is_too_long = False
+        self._close_after_body = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.head_since = self.loop.time()
+        if len(self.connections) > self.connections_max:
+            self._refuse(503, "Trop de connexions ouvertes. / Too many open connections.")
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        # A head that came in many reads is measured by them; one that came in a single large read, when it
+        # is complete.
+        self._measure_head = len(data) > HEAD_BYTES_MAX
+        heads = self._heads
+        super().data_received(data)
+        if self.head_since is not None and self._heads == heads:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._head_is_too_long = True
+                self.send_400_response("")
+        elif self.body_since is not None:
+            self._body_bytes += len(data)
+            if self._body_bytes > BODY_BYTES_MAX:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        if self.transport.is_closing():
+            raise ConnectionAbortedError  # a pipelined request after the last one that is answered
+        super().on_message_begin()
+        if self.head_since is None:  # else it is the connection's first, whose time runs since it was made
+            self.head_since = self.loop.time()
+        self._heads += 1
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        if self._measure_head:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > HEAD_BYTES_MAX:
+                self._head_is_too_long = True
+                raise _HeadTooLong
+        super().on_headers_complete()
+        self.head_since = None
+        self.body_since = self.loop.time()
+        self._body_bytes = 0
+        for name, _ in self.headers:
+            if name == b"content-length" or name == b"transfer-encoding":
+                self.cycle.transport = _Ending(self)  # type: ignore[assignment]
+                self.headers = _NO_MORE
+                break
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.body_since = None
+        if self._close_after_body:
+            self.transport.close()
+
+    def close_after_body(self) -> None:
+        """Closes the connection, when the rest of the request's body was read; or when it is late."""
+        if self.body_since is None:
+            self.transport.close()
+        else:
+            self._close_after_body = True
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn for what its parser refuses."""
+        del msg
+        if self._head_is_too_long:
+            self._refuse(
+                431, "Les en-têtes de la requête sont trop longs. / The request's headers are too long."
+            )
+        else:
+            self._refuse(400, "La requête HTTP est malformée. / The HTTP request is malformed.")
+
+    def end_if_late(self, now: float) -> None:
+        """Closes a connection whose head or body does not come; called about once a second."""
+        if self.transport.is_closing():
+            return
+        head_is_late = self.head_since is not None and now - self.head_since > HEAD_S_MAX
+        body_is_late = self.body_since is not None and now - self.body_since > BODY_S_MAX
+        if (head_is_late and not self._is_answering()) or body_is_late:
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn declares
+        return cycle is not None and not cycle.response_complete
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        if not self._is_answering():  # or these octets would stand in the middle of another answer
+            body = f'{{"success":false,"code":{status},"message":"{message}"}}'.encode()
+            self.transport.write(
+                STATUS_LINE[status]
+                + b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+                % len(body)
+                + body
+            )
+        self.transport.close()
