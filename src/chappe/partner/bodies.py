@@ -18,8 +18,10 @@ DEPTH_MAX = 32
 QUERY_PARAMETERS_MAX = 1000
 FORM_PARAMETERS_MAX = 10_000
 """A batch of 500 contacts written as a form (`contactsList[0][phoneNumber]=...`) has some 5,000."""
-ELEMENTS_MAX = 200_000
-"""Objects, arrays and XML elements in a body: each costs many times its octets in memory."""
+JSON_COMMAS_MAX = 500_000
+"""In a body over a MiB: each may part two values, which cost many times their octets in memory and time."""
+XML_ELEMENTS_MAX = 20_000
+"""A batch of 500 contacts has some 5,000; each element is a call from expat into Python."""
 
 
 class Malformed(Exception):
@@ -57,8 +59,7 @@ def read_json(body: bytes) -> Values:
     A lone surrogate (`"\\ud83d"`: what a JavaScript client sends after cutting an emoji) becomes U+FFFD.
     """
     containers = body.count(b"{") + body.count(b"[")
-    if containers > ELEMENTS_MAX and len(body) // 8 < containers:
-        # Braces are a large part of the body: not the style sheet of a long mail.
+    if len(body) > 1 << 20 and body.count(b",") > JSON_COMMAS_MAX:
         raise Malformed("JSON")
     try:
         values = _decode(body)
@@ -241,7 +242,7 @@ class _XmlReader:
 
     def start(self, name: str, attributes: object) -> None:
         self.elements += 1
-        if len(self.open) > DEPTH_MAX or self.elements > ELEMENTS_MAX:
+        if len(self.open) > DEPTH_MAX or self.elements > XML_ELEMENTS_MAX:
             raise Malformed("XML")
         self.open.append(_Element())
 

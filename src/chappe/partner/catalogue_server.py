@@ -2,6 +2,7 @@
 status.
 """
 
+from chappe.partner import catalogue_mail
 from chappe.partner.errors import Message, Refusal
 from chappe.partner.limits import Decision, Limit, headers
 from chappe.partner.page import Page
@@ -84,9 +85,7 @@ def too_many_requests(page: Page, limit: Limit, decision: Decision) -> Refusal:
     """429 with its four headers. Mail has a documented text, true while its documented limit is in force."""
     message = page.errors.get(429)
     if message is None and page.product == "mail" and limit == Limit(2000, 60):
-        from chappe.partner.catalogue_mail import SEND
-
-        message = SEND[429]
+        message = catalogue_mail.SEND[429]
     if message is None:
         fr, en = _UNITS.get(limit.seconds, (f"{limit.seconds} secondes", f"{limit.seconds} seconds"))
         message = Message(

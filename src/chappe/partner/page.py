@@ -98,7 +98,8 @@ class _Product:
             self.exact[path] = methods
         elif len(named) == 1 and segments[-1] == named[0]:
             prefix = path.rpartition("/")[0]
-            self.tail[prefix] = (named[0][1:-1], methods)
+            known = self.tail.setdefault(prefix, (named[0][1:-1], methods))
+            assert known[1] is methods, f"{prefix} is followed by two parameters of different names"
 
     def search(self, path: str) -> tuple[_Methods, Mapping[str, str]] | None:
         """The ordinary way, for every path that the two dictionaries do not answer."""

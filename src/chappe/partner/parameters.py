@@ -9,6 +9,7 @@ from typing import cast
 from chappe.credit.money import AMOUNT_MICRO_MAX, MICRO
 from chappe.partner.bodies import Malformed, Values, read_json
 from chappe.partner.errors import Header, Language, ParameterInvalid
+from chappe.partner.multipart import File
 from chappe.partner.negotiation import Format, format_of, language_of
 
 INTEGER_MAX = 2**63 - 1
@@ -204,6 +205,11 @@ class Parameters:
         ]
         text = ",".join(parts)
         return text if text and not text.isspace() else None
+
+    def file(self, name: str) -> File | None:
+        """An uploaded file, on the pages that accept one."""
+        value = self.raw(name)
+        return value if isinstance(value, File) else None
 
     def _unfolded(self, name: str) -> object | None:
         value = self.raw(name)

@@ -32,7 +32,8 @@ from chappe.partner.parameters import Parameters
 _NOTHING: Values = {}
 _BLANKS = b" \t\r\n\v\f"
 _UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# UTF-16 and UTF-32, with their mark or beginning with the zero half of an ASCII character.
+_NOT_UTF8 = (b"\xff\xfe", b"\xfe\xff", b"\0")
 # A JSON text that is neither object nor array: it would otherwise pass for a form with one odd name.
 _SCALAR = re.compile(rb'\s*(?:".*|(?:null|true|false|-?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*)', re.DOTALL)
 
@@ -78,8 +79,8 @@ def read(
 ) -> Parameters:
     """The parameters of a request to `page`.
 
-    `headers` have lower-case names, as ASGI gives them. A body is read with every method, GET and DELETE
-    included; `method` is here for what a page may one day make of it. Raises Refusal: 413, 415, 90, 400.
+    `headers` have lower-case names, as ASGI gives them. `method` makes no difference: a body is read on
+    GET and DELETE too, and a query on POST. Raises Refusal: 413, 415, 90, 400.
     """
     try:
         query = _read_query(query_string) if query_string else _NOTHING
@@ -120,7 +121,7 @@ def _read_body(page: Page, headers: Sequence[Header], body: bytes) -> Values:
         if not page.accepts_multipart:
             raise multipart_unsupported()
         return multipart.read_multipart(content_type, body)
-    if body.startswith(_UTF16_MARKS) or _SCALAR.fullmatch(body) is not None:
+    if body.startswith(_NOT_UTF8) or _SCALAR.fullmatch(body) is not None:
         raise Malformed("JSON")
     if b"=" not in body and b"json" in content_type.lower():
         raise Malformed("JSON")
