@@ -7,6 +7,7 @@ enforced inside the UPDATE itself: two debits cannot both see the same money.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chappe.credit.money import AMOUNT_MICRO_MAX
@@ -20,7 +21,10 @@ _MOVE = (
     "UPDATE accounts SET balance_micro = balance_micro + ?, waiting_count = waiting_count + ? WHERE id = ?"
     " AND balance_micro + ? >= floor_micro AND balance_micro + ? <= ? RETURNING balance_micro"
 )
-_APPEND = "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
+_APPEND = (
+    "INSERT INTO ledger_entries (id, account_id, amount_micro, cause, cause_id, created_at_ms)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 class InsufficientCredit(Exception):
@@ -56,21 +60,24 @@ def post(tx: Transaction, posting: Posting, *, waiting_delta: int = 0) -> int:
     savepoint around the unit takes back what was written before.
     """
     assert posting.account_id > 0, "a house account stands on the twin's side only"
-    balance_micro = _move(tx, posting.account_id, posting.amount_micro, waiting_delta)
+    balance_micro = move_balance(tx, posting.account_id, posting.amount_micro, waiting_delta=waiting_delta)
     if posting.twin_id > 0:
-        _move(tx, posting.twin_id, -posting.amount_micro, 0)
-    append_entries(tx, posting)
+        move_balance(tx, posting.twin_id, -posting.amount_micro)
+    append_entries(tx, [posting])
     return balance_micro
 
 
-def append_entries(tx: Transaction, posting: Posting) -> None:
-    """The two rows alone, for callers that moved the balance in one statement for many postings."""
-    tail = (posting.cause, posting.cause_id, posting.created_at_ms)
-    tx.run(_APPEND, (posting.id * 2, posting.account_id, posting.amount_micro, *tail))
-    tx.run(_APPEND, (posting.id * 2 + 1, posting.twin_id, -posting.amount_micro, *tail))
+def append_entries(tx: Transaction, postings: Sequence[Posting]) -> None:
+    """The rows alone, for callers that moved a balance in one statement for many postings."""
+    rows: list[tuple[object, ...]] = []
+    for p in postings:
+        rows.append((p.id * 2, p.account_id, p.amount_micro, p.cause, p.cause_id, p.created_at_ms))
+        rows.append((p.id * 2 + 1, p.twin_id, -p.amount_micro, p.cause, p.cause_id, p.created_at_ms))
+    tx.run_many(_APPEND, rows)
 
 
-def _move(tx: Transaction, account_id: int, amount_micro: int, waiting_delta: int) -> int:
+def move_balance(tx: Transaction, account_id: int, amount_micro: int, *, waiting_delta: int = 0) -> int:
+    """The balance alone, of a customer's account: its entries are the caller's. Gives the new balance."""
     row = tx.one(
         _MOVE, (amount_micro, waiting_delta, account_id, amount_micro, amount_micro, AMOUNT_MICRO_MAX)
     )

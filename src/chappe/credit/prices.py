@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -81,6 +82,25 @@ class PriceBook:
                 if unit_micro is not None:
                     return unit_micro
         return None
+
+    def units_micro(self, account_id: int, article: str, numbers: Sequence[str]) -> list[int | None]:
+        """`unit_micro` of many numbers: those that begin alike, as far as any price looks, are asked once."""
+        length = max(
+            (
+                len(prefix)
+                for owner in (account_id, EVERY_ACCOUNT)
+                for prefix in self._prices.get((owner, article), ())
+            ),
+            default=0,
+        )
+        known: dict[str, int | None] = {}
+        units: list[int | None] = []
+        for digits in numbers:
+            beginning = digits[:length]
+            if beginning not in known:
+                known[beginning] = self.unit_micro(account_id, article, beginning)
+            units.append(known[beginning])
+        return units
 
     def how_many(self, balance_micro: int, account_id: int, article: str) -> int:
         """How many units of `article`, in France, a balance buys; 0 where it buys none or has no price."""

@@ -6,8 +6,9 @@ Before its commit nothing is promised; after it the message is sent or explained
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from chappe.credit.ledger import HOUSE_SALES, Posting, post
+from chappe.credit.ledger import HOUSE_SALES, Posting, append_entries, move_balance
 from chappe.messages.request import Accepted, Also, NobodyLeft, SendRequest
 from chappe.messages.states import State
 from chappe.optouts.numbers import opted_out_among
@@ -32,10 +33,23 @@ _OUTBOX = (
 )
 
 
-class Acceptor:
-    """Takes requests in. `on_accepted(message_id, due_at_ms)` is called after the commit, to wake the dispatcher."""
+_NOBODY: frozenset[int] = frozenset()
 
-    def __init__(self, store: Store, on_accepted: Callable[[int, int], None]) -> None:
+
+class _Item(NamedTuple):
+    """A request with the ids it gets, and what goes into the same transaction."""
+
+    request: SendRequest
+    message_id: int
+    posting_id: int
+    now_ms: int
+    also: Also | None
+
+
+class Acceptor:
+    """Takes requests in. `on_accepted(due_at_ms)` is called after the commit, to wake the dispatcher."""
+
+    def __init__(self, store: Store, on_accepted: Callable[[int], None]) -> None:
         self._store = store
         self._on_accepted = on_accepted
         self._message_ids = store.ids("messages")
@@ -50,84 +64,99 @@ class Acceptor:
         message_id = await self._message_ids.take()
         posting_id = await self._posting_ids.take()
         now_ms = self._store.clock.now_ms()
-
-        def unit(tx: Transaction) -> Accepted:
-            accepted = write_accepted(tx, request, message_id, posting_id, now_ms)
-            if also is not None:
-                also(tx, accepted)
-            return accepted
-
-        accepted = await self._store.database.write(unit)
-        self._on_accepted(message_id, request.due_at_ms or now_ms)
+        item = _Item(request, message_id, posting_id, now_ms, also)
+        accepted = await self._store.database.write_batched(write_accepted, item)
+        self._on_accepted(request.due_at_ms or now_ms)
         return accepted
 
 
-def write_accepted(
-    tx: Transaction, request: SendRequest, message_id: int, posting_id: int, now_ms: int
-) -> Accepted:
-    """The rows of one accepted request."""
-    numbers, costs_micro = request.numbers, request.costs_micro
-    opted_out = opted_out_among(tx, request.account_id, numbers)
-    if opted_out:
-        left = [(n, c) for n, c in zip(numbers, costs_micro, strict=True) if n not in opted_out]
-        if not left:
-            raise NobodyLeft(frozenset(opted_out))
-        numbers, costs_micro = [n for n, _ in left], [c for _, c in left]
-    count = len(numbers)
-    cost_micro = sum(costs_micro)
-    if not request.is_sandbox:
-        _debit(tx, request, message_id, posting_id, cost_micro, count, now_ms)
-    tx.run(
-        _MESSAGE,
-        (
-            message_id,
-            request.account_id,
-            request.text,
-            int(request.is_unicode),
-            request.segments,
-            request.sender,
-            request.tag,
-            request.url_dlr,
-            request.url_response,
-            int(request.is_sandbox),
-            int(request.is_marketing),
-            request.due_at_ms,
-            int(request.is_date_explicit),
-            cost_micro,
-            count,
-            now_ms,
-        ),
-    )
-    if count == 1:
-        tx.run(_RECIPIENT, (message_id, numbers[0], costs_micro[0], now_ms))
-    else:
-        tx.run_many(
-            _RECIPIENT, [(message_id, n, c, now_ms) for n, c in zip(numbers, costs_micro, strict=True)]
+def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:
+    """The rows of requests that are accepted together. Raises for all of them when one must be refused."""
+    recipients: list[tuple[int, int, int, int]] = []
+    messages: list[tuple[object, ...]] = []
+    outbox: list[tuple[int, str, int]] = []
+    postings: list[Posting] = []
+    debits: dict[int, tuple[int, int]] = {}
+    results: list[Accepted] = []
+    stopped = _stopped(tx, items)
+    for request, message_id, posting_id, now_ms, _ in items:
+        numbers, costs_micro = request.numbers, request.costs_micro
+        opted_out = stopped.get(request.account_id)
+        opted_out = opted_out.intersection(numbers) if opted_out else _NOBODY
+        if opted_out:
+            left = [(n, c) for n, c in zip(numbers, costs_micro, strict=True) if n not in opted_out]
+            if not left:
+                raise NobodyLeft(frozenset(opted_out))
+            numbers, costs_micro = [n for n, _ in left], [c for _, c in left]
+        count, cost_micro = len(numbers), sum(costs_micro)
+        if not request.is_sandbox:
+            amount_micro, waiting = debits.get(request.account_id, (0, 0))
+            debits[request.account_id] = amount_micro + cost_micro, waiting + count
+            cause_id = str(message_id)
+            postings.append(
+                Posting(
+                    posting_id, request.account_id, -cost_micro, HOUSE_SALES, CAUSE_SEND, cause_id, now_ms
+                )
+            )
+        messages.append(_message_row(request, message_id, cost_micro, count, now_ms))
+        recipients += [(message_id, n, c, now_ms) for n, c in zip(numbers, costs_micro, strict=True)]
+        due_at_ms = request.due_at_ms or now_ms
+        if request.is_sandbox:
+            due_at_ms += SANDBOX_DELAY_MS
+        # A route of numbers that all opted out finds nobody waiting, and is dropped then.
+        outbox += [(message_id, route, due_at_ms) for route in dict.fromkeys(request.routes)]
+        results.append(
+            Accepted(
+                message_id,
+                count,
+                request.segments * count,
+                cost_micro,
+                request.due_at_ms,
+                frozenset(opted_out),
+            )
         )
-    due_at_ms = request.due_at_ms or now_ms
-    if request.is_sandbox:
-        due_at_ms += SANDBOX_DELAY_MS
-    # A route of numbers that all opted out finds nobody waiting, and is dropped then.
-    for route in dict.fromkeys(request.routes):
-        tx.run(_OUTBOX, (message_id, route, due_at_ms))
-    return Accepted(
-        message_id, count, request.segments * count, cost_micro, request.due_at_ms, frozenset(opted_out)
-    )
+    # In the order of the accounts, so that two processes never wait for each other.
+    for account_id in sorted(debits):
+        amount_micro, waiting = debits[account_id]
+        move_balance(tx, account_id, -amount_micro, waiting_delta=waiting)
+    append_entries(tx, postings)
+    tx.run_many(_MESSAGE, messages)
+    tx.run_many(_RECIPIENT, recipients)
+    tx.run_many(_OUTBOX, outbox)
+    for item, accepted in zip(items, results, strict=True):
+        if item.also is not None:
+            item.also(tx, accepted)
+    return results
 
 
-def _debit(
-    tx: Transaction,
-    request: SendRequest,
-    message_id: int,
-    posting_id: int,
-    cost_micro: int,
-    count: int,
-    now_ms: int,
-) -> None:
-    post(
-        tx,
-        Posting(
-            posting_id, request.account_id, -cost_micro, HOUSE_SALES, CAUSE_SEND, str(message_id), now_ms
-        ),
-        waiting_delta=count,
+def _stopped(tx: Transaction, items: list[_Item]) -> dict[int, set[int]]:
+    """The opt-outs among all numbers of each account: one look for requests that came together."""
+    numbers: dict[int, list[int]] = {}
+    for item in items:
+        numbers.setdefault(item.request.account_id, []).extend(item.request.numbers)
+    return {
+        account_id: opted_out_among(tx, account_id, of_account) for account_id, of_account in numbers.items()
+    }
+
+
+def _message_row(
+    request: SendRequest, message_id: int, cost_micro: int, count: int, now_ms: int
+) -> tuple[object, ...]:
+    return (
+        message_id,
+        request.account_id,
+        request.text,
+        request.is_unicode,
+        request.segments,
+        request.sender,
+        request.tag,
+        request.url_dlr,
+        request.url_response,
+        request.is_sandbox,
+        request.is_marketing,
+        request.due_at_ms,
+        request.is_date_explicit,
+        cost_micro,
+        count,
+        now_ms,
     )

@@ -30,10 +30,23 @@ class Routes:
         )
 
     def find(self, number: int) -> Route | None:
-        """The route of a number, or None: then there is nowhere to send it (13)."""
-        digits = str(number)
-        for length in range(self._longest, -1, -1):
-            route = self._by_prefix.get(digits[:length])
+        """The route of a number (E.164 digits), or None: then there is nowhere to send it (13)."""
+        return self.find_all([str(number)])[0]
+
+    def find_all(self, numbers: Sequence[str]) -> list[Route | None]:
+        """The routes of many numbers: those that begin alike, as far as any route looks, are asked once."""
+        known: dict[str, Route | None] = {}
+        routes: list[Route | None] = []
+        for digits in numbers:
+            beginning = digits[: self._longest]
+            if beginning not in known:
+                known[beginning] = self._longest_prefix(beginning)
+            routes.append(known[beginning])
+        return routes
+
+    def _longest_prefix(self, beginning: str) -> Route | None:
+        for length in range(len(beginning), -1, -1):
+            route = self._by_prefix.get(beginning[:length])
             if route is not None:
                 return route
         return None

@@ -18,8 +18,9 @@ from chappe.accounts.keys import KEY_CHARS_MAX, key_hash
 from chappe.metrics import Metrics
 from chappe.partner import catalogue, catalogue_server
 from chappe.partner.client_address import ClientAddress
-from chappe.partner.endpoint import Call, Endpoint, Services
+from chappe.partner.endpoint import Call, Endpoint, Payload, Services
 from chappe.partner.errors import Header, Refusal
+from chappe.partner.idempotency import AnsweredMeanwhile, Once, key_of
 from chappe.partner.limits import headers as limit_headers
 from chappe.partner.page import Page, PageTable
 from chappe.partner.product import Products
@@ -32,6 +33,7 @@ from chappe.storage.database import StorageUnavailable
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_S_MAX = 15.0
 """Seconds a client has to send its body (decisions.md, "Body format")."""
@@ -55,10 +57,10 @@ class PartnerApi:
         self.products = Products(settings.http)
         self.throttle = Throttle(self.pages.pages, settings, services.store.clock)
         self._handlers = {(e.page.product, e.page.name): e.handler for e in endpoints}
-        self._services = services
-        self._metrics = metrics
+        self.services = services
+        self.metrics = metrics
         self._always_200 = settings.errors.http_status == "always-200"
-        self._client_address = ClientAddress(settings.http.trusted_proxies)
+        self.client_address = ClientAddress(settings.http.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Request(scope, scope["headers"])
@@ -72,12 +74,12 @@ class PartnerApi:
             _log.error("the storage is not available", page=request.page_name, reason=str(error))
             answer = self._refused(request, catalogue_server.unavailable())
         except Exception as error:
-            self._metrics.unexpected.labels(where="request").inc()
+            self.metrics.unexpected.labels(where="request").inc()
             _log.error("an unexpected exception", page=request.page_name, exc_info=error)
             answer = self._refused(request, catalogue_server.internal())
         page = request.page
-        self._metrics.answered(page.product if page else "none", page.name if page else "none", answer.status)
-        await _send(send, answer, has_body=scope["method"] != "HEAD")
+        self.metrics.answered(page.product if page else "none", page.name if page else "none", answer.status)
+        await send_answer(send, answer, has_body=scope["method"] != "HEAD")
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         scope, headers = request.scope, request.headers
@@ -97,23 +99,59 @@ class PartnerApi:
         account = await self._account(page, parameters.api_key())
         self._take(request, page, account)
         client = scope["client"]
-        address = self._client_address.of(client[0] if client else "", headers)
+        address = self.client_address.of(client[0] if client else "", headers)
         if not address_is_allowed(account.allowed_networks, address):
             raise catalogue.refuse(page, 96)
         if account.state != "active":
             raise catalogue.refuse(page, _STATE_CODES[account.state])
-        handler = self._handlers[page.product, page.name]
-        payload = await handler(Call(self._services, account, parameters))
-        content_type, content = render(page, payload, request.preferences.format)
-        return Answer(200, request.limit_headers, content_type, content)
+        call = Call(self.services, account, parameters)
+        key = key_of(headers) if scope["method"] == "POST" else None
+        if key is None:
+            answer = await self._handled(request, call)
+        else:
+            begun = await self._answers.begin(
+                account.id, f"{product}{path}", key, scope["query_string"], body
+            )
+            answer = begun if isinstance(begun, Answer) else await self._handled_once(request, call, begun)
+        return answer._replace(headers=request.limit_headers)
+
+    async def _handled(self, request: _Request, call: Call) -> Answer:
+        page = request.page
+        assert page is not None
+        payload = await self._handlers[page.product, page.name](call)
+        return self._written(request, payload)
+
+    def _written(self, request: _Request, payload: Payload) -> Answer:
+        assert request.page is not None
+        assert request.preferences is not None
+        return Answer(200, (), *render(request.page, payload, request.preferences.format))
+
+    async def _handled_once(self, request: _Request, call: Call, once: Once) -> Answer:
+        """Answers under an Idempotency-Key: what is done and the answer to it are one transaction."""
+        store = self.services.store
+        now_ms = store.clock.now_ms()
+        call.remember = lambda tx, payload: once.store(tx, self._written(request, payload), now_ms)
+        try:
+            try:
+                answer = await self._handled(request, call)
+            except Refusal as refusal:
+                answer = self._refused(request, refusal)
+            if not once.is_stored and answer.status != 429 and answer.status < 500:
+                await store.database.write(lambda tx: once.store(tx, answer, now_ms))
+            return answer
+        except AnsweredMeanwhile:
+            # Another process was faster under the same key; its client is to ask again and gets that answer.
+            raise catalogue_server.idempotency_in_progress() from None
+        finally:
+            once.end()
 
     async def _account(self, page: Page, key: str | None) -> Account:
         if key is None:
             raise catalogue.missing_key(page)
         if len(key) > KEY_CHARS_MAX:
             raise catalogue.wrong_key(page)
-        hashed = key_hash(self._services.store.vault, key)
-        account = await self._services.store.database.read(lambda reader: account_by_key_hash(reader, hashed))
+        hashed = key_hash(self.services.store.vault, key)
+        account = await self.services.store.database.read(lambda reader: account_by_key_hash(reader, hashed))
         if account is None:
             raise catalogue.wrong_key(page)
         return account
@@ -171,7 +209,8 @@ async def _body(page: Page, receive: Receive) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _send(send: Send, answer: Answer, *, has_body: bool) -> None:
+async def send_answer(send: Send, answer: Answer, *, has_body: bool) -> None:
+    """Sends a whole answer; without its body to a HEAD."""
     headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
     if answer.content_type:
         headers.append((b"content-type", answer.content_type))

@@ -8,9 +8,14 @@ from typing import Literal
 
 from chappe.accounts.account import Account
 from chappe.credit.prices import PriceBook
+from chappe.messages.accept import Acceptor
+from chappe.messages.routes import Routes
 from chappe.partner.page import Page
 from chappe.partner.parameters import Parameters
+from chappe.storage.database import Transaction
 from chappe.storage.store import Store
+
+Payload = Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -19,6 +24,8 @@ class Services:
 
     store: Store
     prices: PriceBook
+    sms_routes: Routes
+    acceptor: Acceptor
 
 
 @dataclass(slots=True)
@@ -28,9 +35,10 @@ class Call:
     services: Services
     account: Account
     parameters: Parameters
+    remember: Callable[[Transaction, Payload], None] | None = None
+    """To be called in the transaction that does what the request asks, with the answer to come."""
 
 
-Payload = Mapping[str, object]
 Handler = Callable[[Call], Awaitable[Payload]]
 
 

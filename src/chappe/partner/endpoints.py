@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from chappe.partner.endpoint import Endpoint
 from chappe.partner.mail import credits as mail_credits
+from chappe.partner.sms import bulk_status, message_cancel, message_status, send
 from chappe.partner.sms import credits as sms_credits
 from chappe.partner.voice import credits as voice_credits
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     sms_credits.ENDPOINT,
+    send.ENDPOINT,
+    message_cancel.ENDPOINT,
+    message_status.ENDPOINT,
+    bulk_status.ENDPOINT,
     voice_credits.ENDPOINT,
     mail_credits.ENDPOINT,
 )

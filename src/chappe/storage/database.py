@@ -54,6 +54,11 @@ class Transaction(Reader, Protocol):
 
 Unit = Callable[[Transaction], T]
 
+Item = TypeVar("Item")
+Batch = Callable[[Transaction, list[Item]], list[T]]
+"""A unit for many like items at once; gives a result for each, in order. When it raises, nothing of it stays, and
+the items are given to it again one by one: so one bad item does not fail its neighbours."""
+
 
 class Database(Protocol):
     """An open database. When it is down, every method raises `StorageUnavailable`."""

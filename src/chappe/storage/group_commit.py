@@ -17,7 +17,7 @@ from collections import deque
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from chappe.storage.database import StorageUnavailable, Unit
+from chappe.storage.database import Batch, StorageUnavailable, Transaction, Unit
 from chappe.storage.sqlite_connection import SqliteTransaction, is_fault
 
 UNITS_MAX = 256
@@ -26,6 +26,24 @@ FOREGROUND_GROUPS_MAX = 3
 """Groups of requests in a row while background units wait."""
 LOCKED_S_MAX = 5.0
 LOCKED_RETRY_S = 0.02
+
+BATCH_MAX = 64
+
+
+class _Item:
+    """One item of a batch, where a unit stands otherwise."""
+
+    __slots__ = ("batch", "is_alone", "item")
+
+    def __init__(self, batch: Batch[Any, Any], item: Any) -> None:
+        self.batch = batch
+        self.item = item
+        self.is_alone = False
+        """Its batch failed: it is run again by itself, so that one bad item does not fail its neighbours."""
+
+    def __call__(self, tx: Transaction) -> Any:
+        return self.batch(tx, [self.item])[0]
+
 
 _Waiting = tuple[Unit[Any], "asyncio.Future[Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -84,6 +102,10 @@ class GroupCommit:
             self._loop.call_soon(self._run_group)
         return future
 
+    def submit_batched(self, batch: Batch[Any, Any], item: Any) -> asyncio.Future[Any]:
+        """Queues one item of a batch: those of the same `batch` that stand together are run together."""
+        return self.submit(_Item(batch, item))
+
     @property
     def foreground_waiting(self) -> int:
         """Units of requests that wait for a group now."""
@@ -119,11 +141,9 @@ class GroupCommit:
         fault: sqlite3.Error | None = None
         deadline_s = time.perf_counter() + WORK_S_MAX
         while queue and len(outcomes) < UNITS_MAX:
-            unit, future = queue.popleft()
             try:
-                outcomes.append(self._run_unit(unit, future))
+                outcomes += self._run_next(queue)
             except _Spoiled as spoiled:
-                outcomes.append((future, None, spoiled))
                 fault = spoiled.fault
                 break
             if not self._connection.in_transaction:
@@ -153,6 +173,30 @@ class GroupCommit:
         self._background.clear()
         self._settle([(future, None, StorageUnavailable(f"cannot begin: {error}")) for future in refused])
 
+    def _run_next(self, queue: deque[_Waiting]) -> list[_Outcome]:
+        """Runs the next unit, or the next items of one batch; nothing when a batch must be tried item by item."""
+        unit, future = queue.popleft()
+        if not isinstance(unit, _Item) or unit.is_alone:
+            return [self._run_unit(unit, future)]
+        waiting: list[tuple[_Item, asyncio.Future[Any]]] = [(unit, future)]
+        while queue and len(waiting) < BATCH_MAX:
+            neighbour = queue[0][0]
+            if not isinstance(neighbour, _Item) or neighbour.batch is not unit.batch or neighbour.is_alone:
+                break
+            waiting.append((neighbour, queue.popleft()[1]))
+        items = [waiting_unit.item for waiting_unit, _ in waiting]
+        try:
+            _, values, error = self._run_unit(lambda tx: unit.batch(tx, items), future)
+        except _Spoiled:
+            queue.extendleft(reversed(waiting[1:]))  # the first one is told; the others go into the next group
+            raise
+        if error is None:
+            return [(future, value, None) for (_, future), value in zip(waiting, values, strict=True)]
+        for waiting_unit, _ in waiting:
+            waiting_unit.is_alone = True
+        queue.extendleft(reversed(waiting))
+        return []
+
     def _run_unit(self, unit: Unit[Any], future: asyncio.Future[Any]) -> _Outcome:
         execute = self._connection.execute
         try:
@@ -165,6 +209,7 @@ class GroupCommit:
                     execute("ROLLBACK TO unit")
                     execute("RELEASE unit")
             except sqlite3.Error as fault:
+                _settle_one(future, None, StorageUnavailable(f"cannot take back: {fault}"))
                 raise _Spoiled(fault) from error
             if is_fault(error):
                 return (future, None, StorageUnavailable(f"statement failed: {error}"))
@@ -200,15 +245,19 @@ class GroupCommit:
 
     def _settle(self, outcomes: list[_Outcome]) -> None:
         for future, value, error in outcomes:
-            if future.done():
-                continue  # its caller went away; the work is committed all the same
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
+            _settle_one(future, value, error)
         if self._waiting or self._background:
             # After the callers of this group had their turn, so that what they submit next can join.
             self._loop.call_soon(self._run_group)
         else:
             self._busy = False
             self._idle.set()
+
+
+def _settle_one(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if future.done():
+        return  # its caller went away; the work is committed all the same
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

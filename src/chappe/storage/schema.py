@@ -33,7 +33,8 @@ def bring_up_to_date(path: Path) -> None:
 def _sqlite_revision(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
-    connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+    # Not read-only: a migration that died has left a journal, which the first to open the file plays back.
+    connection = sqlite3.connect(path.absolute().as_uri() + "?mode=rw", uri=True)
     try:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         if not tables:

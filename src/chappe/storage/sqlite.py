@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from chappe.storage.database import Reader, StorageRefused, StorageUnavailable, Transaction, Unit
+from chappe.storage.database import Batch, Item, Reader, StorageRefused, StorageUnavailable, Transaction, Unit
 from chappe.storage.group_commit import GroupCommit
 from chappe.storage.schema import bring_up_to_date
 from chappe.storage.sqlite_connection import (
@@ -80,6 +80,9 @@ class SqliteDatabase:
 
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await self._group_commit.submit(unit, background=background)
+
+    async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        return await self._group_commit.submit_batched(batch, item)
 
     async def commit_settings(self) -> list[str]:
         # In a unit: the settings are those of the writer's connection, which is not ours while it commits.
