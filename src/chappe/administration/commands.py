@@ -25,6 +25,7 @@ from chappe.credit.prices import (
     set_price,
     stored_prices,
 )
+from chappe.messages.check import breaches_of_messages
 from chappe.storage.database import Reader, StorageUnavailable
 from chappe.storage.store import Store
 
@@ -198,7 +199,11 @@ class Administration:
 
     async def _check(self) -> list[str]:
         def check(reader: Reader) -> list[str]:
-            return [*breaches_of_the_ledger(reader), *breaches_of_ownership(reader)]
+            return [
+                *breaches_of_the_ledger(reader),
+                *breaches_of_ownership(reader),
+                *breaches_of_messages(reader),
+            ]
 
         settings = [f"commit settings: {wrong}" for wrong in await self._store.database.commit_settings()]
         return settings + await self._store.database.scan(check)

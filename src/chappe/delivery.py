@@ -1,0 +1,87 @@
+"""Delivery put together: routes, operators, dispatcher, outcomes, sweep. Part of the application (app.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from chappe.messages.accept import Acceptor
+from chappe.messages.dispatcher import Dispatcher
+from chappe.messages.meta import MessageCache
+from chappe.messages.outcomes import CommittedOutcomes
+from chappe.messages.port import Operator
+from chappe.messages.routes import Route, Routes
+from chappe.messages.sweep import Sweep
+from chappe.settings import OperatorSettings, RouteSettings
+from chappe.storage.store import Store
+
+SIMULATOR = "simulator"
+SIMULATOR_SHORT_NUMBER = "36000"
+
+
+class SmsDelivery:
+    """Everything between an accepted SMS and the operators' answers."""
+
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        *,
+        holds_lost: Sequence[str],
+        on_events: Callable[[], None],
+        on_unexpected: Callable[[], None],
+    ) -> None:
+        self.routes = routes
+        messages = MessageCache()
+        self._dispatcher = Dispatcher(
+            store,
+            routes,
+            messages,
+            holds_lost=holds_lost,
+            on_events=on_events,
+            on_unexpected=on_unexpected,
+        )
+        self._outcomes = CommittedOutcomes(store, messages, on_events, self._dispatcher.lost)
+        self._sweep = Sweep(store, messages, on_events, on_unexpected)
+        self._store = store
+        self.acceptor = Acceptor(store, self._accepted)
+
+    async def start(self) -> None:
+        """Takes up what an earlier process left, connects the operators, begins to dispatch."""
+        await self._dispatcher.start()
+        for operator in self.routes.operators:
+            await operator.start(self._outcomes, self._dispatcher.wake)
+        self._sweep.start()
+
+    async def stop(self) -> None:
+        """Nothing leaves any more; the operators say what they still have to say."""
+        await self._dispatcher.stop()
+        for operator in self.routes.operators:
+            await operator.stop()
+        await self._sweep.stop()
+
+    def _accepted(self, due_at_ms: int) -> None:
+        if due_at_ms <= self._store.clock.now_ms():
+            self._dispatcher.wake()
+
+
+def sms_routes(
+    configured: Sequence[RouteSettings], operators: Mapping[str, Operator], short_numbers: Mapping[str, str]
+) -> Routes:
+    """The SMS routes of the configuration; without any, the simulator takes everything, if it is on."""
+    routes = [
+        Route(
+            prefix=route.prefix,
+            operators=tuple(operators[name] for name in route.operators),
+            short_number=short_numbers[route.operators[0]],
+        )
+        for route in configured
+        if route.product == "sms"
+    ]
+    if not routes and SIMULATOR in operators:
+        routes = [Route("", (operators[SIMULATOR],), SIMULATOR_SHORT_NUMBER)]
+    return Routes(routes)
+
+
+def holding_operators(configured: Sequence[OperatorSettings]) -> list[str]:
+    """Names of SMS operators whose lost answers are held instead of sent again."""
+    return [o.name for o in configured if o.kind == "smpp" and o.on_lost_response == "hold"]
