@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -22,12 +25,14 @@ from chappe.administration.socket import AdministrationSocket
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PriceBook, stored_prices
+from chappe.delivery import SmsDelivery, holding_operators, sms_routes
 from chappe.http.listener import Listener, ListenRefused, tls_context
 from chappe.logs import set_up_logs
 from chappe.metrics import Metrics
 from chappe.partner.api import PartnerApi
 from chappe.partner.endpoint import Services
 from chappe.partner.endpoints import ENDPOINTS
+from chappe.partner.fast import FastPath
 from chappe.settings import Settings, SettingsRefused
 from chappe.storage.database import Reader, StorageRefused
 from chappe.storage.folder import Folder
@@ -45,6 +50,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+# Beside the connections: the database, its readers, links to operators, calls to customers.
+OTHER_FILES_MAX = 1024
+
 
 class ServerRefused(Exception):
     """The server cannot start; the text is one clear line."""
@@ -54,6 +62,7 @@ def serve(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT; gives the exit code. Raises `ServerRefused`."""
     set_up_logs(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _allow_files(settings.http.connections_max + OTHER_FILES_MAX)
     folder = Folder(settings.data)
     try:
         folder.hold(as_server=True)
@@ -64,6 +73,15 @@ def serve(settings: Settings) -> int:
     finally:
         folder.release()
     return 0
+
+
+def _allow_files(wanted: int) -> None:
+    # Many systems start a service with 1,024 open files, fewer than the connections we are to serve.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(settings: Settings, folder: Folder) -> None:
@@ -86,56 +104,78 @@ async def _serve(settings: Settings, folder: Folder) -> None:
 
 
 class Server:
-    """A started server."""
+    """A started server: its parts stand on a stack, and stop in the reverse order."""
 
-    def __init__(self, url: str, listener: Listener, administration: AdministrationSocket) -> None:
+    def __init__(self, url: str, parts: contextlib.AsyncExitStack) -> None:
         self.url = url
-        self._listener = listener
-        self._administration = administration
+        self._parts = parts
 
     @classmethod
     async def start(cls, settings: Settings, folder: Folder, store: Store) -> Server:
         """Starts every part; the last one is the socket that the command line finds us by."""
-        metrics = Metrics()
-        prices = PriceBook()
-
-        async def load_prices() -> None:
-            prices.load(await store.database.read(stored_prices))
-
-        await load_prices()
-        api = PartnerApi(ENDPOINTS, Services(store, prices), settings, metrics)
-        other_pages = pages(settings, store, metrics, ENDPOINTS, [])
-        if isinstance(store.database, SqliteDatabase):
-            group_commit = store.database.group_commit
-            metrics.commit_groups.set_function(lambda: group_commit.groups_total)
-            metrics.commit_units.set_function(lambda: group_commit.units_total)
-
-        async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            path: str = scope["path"]
-            await (api if api.products.is_partner_path(path) else other_pages)(scope, receive, send)
-
-        listener = Listener(application, connections_max=settings.http.connections_max)
-        port = await listener.listen(settings.host, settings.port)
-        if settings.tls_port is not None:
-            assert settings.tls_cert is not None
-            assert settings.tls_key is not None
-            context = tls_context(settings.tls_cert, settings.tls_key)
-            tls_port = await listener.listen(settings.host, settings.tls_port, tls=context)
-            _log.info("https", url=f"https://{_printed(settings.host)}:{tls_port}")
-        administration = AdministrationSocket(Administration(store, load_prices), folder.socket)
-        await administration.open()
-        # What stands now stays: the collector need not walk it again at every full collection.
-        gc.collect()
-        gc.freeze()
-        _log.info(
-            "started", version=__version__, data=str(settings.data), simulated=settings.simulated_products
-        )
-        return cls(f"http://{_printed(settings.host)}:{port}", listener, administration)
+        async with contextlib.AsyncExitStack() as parts:
+            url = await _start_parts(parts, settings, folder, store)
+            # What stands now stays: the collector need not walk it again at every full collection.
+            gc.collect()
+            gc.freeze()
+            _log.info(
+                "started", version=__version__, data=str(settings.data), simulated=settings.simulated_products
+            )
+            return cls(url, parts.pop_all())
 
     async def stop(self) -> None:
         """Refuses new work, ends what is under way."""
-        await self._listener.stop()
-        await self._administration.close()
+        await self._parts.aclose()
+
+
+async def _start_parts(
+    parts: contextlib.AsyncExitStack, settings: Settings, folder: Folder, store: Store
+) -> str:
+    metrics = Metrics()
+    if isinstance(store.database, SqliteDatabase):
+        group_commit = store.database.group_commit
+        metrics.commit_groups.set_function(lambda: group_commit.groups_total)
+        metrics.commit_units.set_function(lambda: group_commit.units_total)
+    prices = PriceBook()
+
+    async def load_prices() -> None:
+        prices.load(await store.database.read(stored_prices))
+
+    await load_prices()
+    delivery = SmsDelivery(
+        store,
+        sms_routes(settings.routes, {}, {}),
+        holds_lost=holding_operators(settings.operators),
+        on_events=lambda: None,
+        on_unexpected=metrics.unexpected.labels(where="delivery").inc,
+    )
+    await delivery.start()
+    parts.push_async_callback(delivery.stop)
+    services = Services(store, prices, delivery.routes, delivery.acceptor)
+    api = PartnerApi(ENDPOINTS, services, settings, metrics)
+    other_pages = pages(settings, store, metrics, ENDPOINTS, [])
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        await (api if api.products.is_partner_path(path) else other_pages)(scope, receive, send)
+
+    administration = AdministrationSocket(
+        Administration(store, load_prices),
+        folder.socket,
+        on_unexpected=metrics.unexpected.labels(where="administration").inc,
+    )
+    parts.push_async_callback(administration.close)
+    listener = Listener(FastPath(api, application), connections_max=settings.http.connections_max)
+    parts.push_async_callback(listener.stop)
+    port = await listener.listen(settings.host, settings.port)
+    if settings.tls_port is not None:
+        assert settings.tls_cert is not None
+        assert settings.tls_key is not None
+        context = tls_context(settings.tls_cert, settings.tls_key)
+        tls_port = await listener.listen(settings.host, settings.tls_port, tls=context)
+        _log.info("https", url=f"https://{_printed(settings.host)}:{tls_port}")
+    await administration.open()
+    return f"http://{_printed(settings.host)}:{port}"
 
 
 def _printed(host: str) -> str:
@@ -143,9 +183,19 @@ def _printed(host: str) -> str:
 
 
 async def _announce(settings: Settings, store: Store, url: str) -> None:
-    print(f"ready {url}", flush=True)
+    _say(f"ready {url}")
     if settings.demo:
-        print(demo_text(url, await _demo_key(store)), flush=True)
+        _say(demo_text(url, await _demo_key(store)))
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # Whoever read our output has gone (`chappe serve | head -1`): the server goes on without it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _demo_key(store: Store) -> str:

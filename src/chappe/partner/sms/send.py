@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chappe.credit.ledger import InsufficientCredit
 from chappe.hours.dates import ScheduleError, paris_text, read_schedule
+from chappe.http.outgoing import valid_callback_url
 from chappe.messages.alphabets import RAW_CHARS_MAX, prepare, with_stop
 from chappe.messages.request import SANDBOX_ROUTE, Accepted, NobodyLeft, SendRequest
 from chappe.messages.routes import Route
@@ -25,7 +26,6 @@ from chappe.partner.page import Page
 from chappe.partner.parameters import Parameters
 from chappe.partner.writer import money
 from chappe.storage.database import Transaction
-from chappe.webhooks.payloads import valid_callback_url
 
 PAGE = Page(
     product="sms",
