@@ -93,6 +93,19 @@ class PriceSet(msgspec.Struct, tag="price.set", frozen=True):
     email: str | None = None
 
 
+class WebhookList(msgspec.Struct, tag="webhook.list", frozen=True):
+    """Events for customers' URLs, newest first; of one state or of all."""
+
+    state: EventState | None = None
+    limit: int = 100
+
+
+class WebhookReplay(msgspec.Struct, tag="webhook.replay", frozen=True):
+    """Posts one event again; without an id, all that are exhausted."""
+
+    event_id: int | None = None
+
+
 class Check(msgspec.Struct, tag="check", frozen=True):
     """Verifies the invariants and the commit settings."""
 
@@ -106,6 +119,8 @@ Command = (
     | AccountRotateKey
     | PriceList
     | PriceSet
+    | WebhookList
+    | WebhookReplay
     | Check
 )
 
@@ -159,6 +174,10 @@ class Administration:
                 return {"prices": await self._store.database.scan(_all_prices)}
             case PriceSet():
                 return await self._set_price(command)
+            case WebhookList():
+                return {"events": await self._list_events(command)}
+            case WebhookReplay():
+                return {"replayed": await self._replay(command.event_id)}
             case Check():
                 return {"breaches": await self._check()}
 

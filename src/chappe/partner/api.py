@@ -20,7 +20,7 @@ from chappe.partner import catalogue, catalogue_server
 from chappe.partner.client_address import ClientAddress
 from chappe.partner.endpoint import Call, Endpoint, Payload, Services
 from chappe.partner.errors import Header, Refusal
-from chappe.partner.idempotency import AnsweredMeanwhile, Once, key_of
+from chappe.partner.idempotency import AnsweredMeanwhile, Answers, Once, key_of
 from chappe.partner.limits import headers as limit_headers
 from chappe.partner.page import Page, PageTable
 from chappe.partner.product import Products
@@ -59,6 +59,7 @@ class PartnerApi:
         self._handlers = {(e.page.product, e.page.name): e.handler for e in endpoints}
         self.services = services
         self.metrics = metrics
+        self._answers = Answers(services.store)
         self._always_200 = settings.errors.http_status == "always-200"
         self.client_address = ClientAddress(settings.http.trusted_proxies)
 
@@ -83,7 +84,7 @@ class PartnerApi:
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         scope, headers = request.scope, request.headers
-        found = self.products.find(scope["raw_path"].decode("ascii"), headers)
+        found = self.products.find(scope["raw_path"].decode("latin-1"), headers)
         if found is None:
             raise catalogue_server.unknown_host()
         product, path = found
@@ -110,7 +111,7 @@ class PartnerApi:
             answer = await self._handled(request, call)
         else:
             begun = await self._answers.begin(
-                account.id, f"{product}{path}", key, scope["query_string"], body
+                account.id, f"{product}/{page.name}", key, scope["query_string"], body
             )
             answer = begun if isinstance(begun, Answer) else await self._handled_once(request, call, begun)
         return answer._replace(headers=request.limit_headers)

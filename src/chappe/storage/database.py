@@ -78,6 +78,10 @@ class Database(Protocol):
         """
         ...
 
+    async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        """Like `write` for one item of a batch: items that wait together are written together."""
+        ...
+
     async def commit_settings(self) -> list[str]:
         """What is wrong with the settings that make a commit durable; empty when all is right."""
         ...

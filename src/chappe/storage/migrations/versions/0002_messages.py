@@ -178,27 +178,46 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'exhausted'"),
         postgresql_where=sa.text("state = 'exhausted'"),
     )
-    # The built-in network's own memory: what its phones got and sent, and receipts it still owes.
+    # The built-in network's own memory. sim_messages: a row for each short message to a phone (id is the SMSC's) and for
+    # each reply typed on one; octets and reference are of the parts of a longer text, which are joined when shown.
     op.create_table(
         "sim_messages",
         sa.Column("id", Id, primary_key=True, autoincrement=False),
         sa.Column("phone", sa.BigInteger, nullable=False),
         sa.Column("direction", sa.Text, nullable=False),
+        sa.Column("system_id", sa.Text, nullable=False),
         sa.Column("peer", sa.Text, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
+        sa.Column("octets", sa.LargeBinary),
+        sa.Column("data_coding", sa.Integer, nullable=False),
+        sa.Column("reference", sa.Integer),
         sa.Column("parts", sa.Integer, nullable=False),
+        sa.Column("part", sa.Integer, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("changed_at_ms", sa.BigInteger, nullable=False),
     )
     op.create_index("sim_messages_phone", "sim_messages", ["phone", "id"])
+    # Messages that wait for their delay, with the PDU that they came in.
+    op.create_table(
+        "sim_pending",
+        sa.Column("message_id", Id, primary_key=True, autoincrement=False),
+        sa.Column("answered_id", sa.BigInteger, nullable=False),
+        sa.Column("due_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Integer, nullable=False),
+        sa.Column("pdu", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("sim_pending_due", "sim_pending", ["due_at_ms"])
+    # Receipts and replies that are owed until an ESME has acknowledged them.
     op.create_table(
         "sim_deliveries",
         sa.Column("id", Id, primary_key=True, autoincrement=False),
         sa.Column("system_id", sa.Text, nullable=False),
-        sa.Column("due_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("message_id", sa.BigInteger, nullable=False),
+        sa.Column("is_reply", sa.Integer, nullable=False),
         sa.Column("pdu", sa.LargeBinary, nullable=False),
     )
-    op.create_index("sim_deliveries_due", "sim_deliveries", ["due_at_ms", "id"])
+    op.create_index("sim_deliveries_owed", "sim_deliveries", ["system_id", "id"])
     with op.batch_alter_table("accounts") as accounts:
         accounts.add_column(sa.Column("url_dlr", sa.Text, nullable=False, server_default=""))
         accounts.add_column(sa.Column("url_response", sa.Text, nullable=False, server_default=""))
