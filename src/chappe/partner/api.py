@@ -94,7 +94,7 @@ class PartnerApi:
         page, path_parameters = self.pages.find(product, scope["method"], path)
         request.page = page
         check_headers(page, headers)
-        body = await _body(page, receive)
+        body = await _body(page, receive) if _has_body(headers) else b""
         parameters = read(page, scope["method"], path_parameters, scope["query_string"], headers, body)
         request.preferences = Preferences(parameters.format, parameters.language)
         account = await self._account(page, parameters.api_key())
@@ -188,6 +188,11 @@ class _Request:
         return f"{self.page.product}.{self.page.name}" if self.page else "none"
 
 
+def _has_body(headers: Iterable[Header]) -> bool:
+    """Whether the request has a body: RFC 9112, section 6.3."""
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
+
+
 async def _body(page: Page, receive: Receive) -> bytes:
     """The whole body; raises the refusals for too large and too slow, and `ClientGone`."""
     chunks: list[bytes] = []
@@ -212,7 +217,9 @@ async def _body(page: Page, receive: Receive) -> bytes:
 
 async def send_answer(send: Send, answer: Answer, *, has_body: bool) -> None:
     """Sends a whole answer; without its body to a HEAD."""
-    headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
+    headers = list(answer.headers)
+    if answer.status != 204:  # which must not have a length (RFC 9110, section 8.6)
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     if answer.content_type:
         headers.append((b"content-type", answer.content_type))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
