@@ -446,3 +446,54 @@ async def test_settings_that_may_lose_a_commit_are_named(tmp_path: Path, pragma:
         assert "synchronous" in line
     finally:
         await database.close()
+
+
+def notes(tx: Transaction, items: list[int]) -> list[int]:
+    """A batch: one statement for all of its items."""
+    tx.run_many("INSERT INTO notes VALUES (?, 'x')", [(item,) for item in items])
+    return [item * 10 for item in items]
+
+
+async def test_items_that_wait_together_are_written_together_and_answered_in_order(
+    writer: GroupCommit, connection: Scripted, file: Path
+) -> None:
+    sizes: list[int] = []
+
+    def counted(tx: Transaction, items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        return notes(tx, items)
+
+    answers = await asyncio.gather(*(writer.submit_batched(counted, n) for n in range(10)))
+    assert answers == [n * 10 for n in range(10)]
+    assert sizes == [10]
+    assert connection.commits == 1
+    assert stored(file) == list(range(10))
+
+
+async def test_a_bad_item_fails_by_itself_and_its_neighbours_are_written(
+    writer: GroupCommit, file: Path
+) -> None:
+    await writer.submit(note(2))
+    answers = await asyncio.gather(
+        *(writer.submit_batched(notes, n) for n in (1, 2, 3)),
+        writer.submit(note(4)),
+        writer.submit_batched(notes, 5),
+        return_exceptions=True,
+    )
+    assert [answers[0], *answers[2:]] == [10, 30, 4, 50]
+    assert isinstance(answers[1], sqlite3.IntegrityError)
+    assert stored(file) == [1, 2, 3, 4, 5]
+
+
+async def test_when_a_batch_cannot_be_taken_back_every_item_is_told_or_written(
+    writer: GroupCommit, connection: Scripted, file: Path
+) -> None:
+    await writer.submit(note(2))
+    connection.fail("ROLLBACK TO unit", sqlite3.SQLITE_IOERR)
+    answers = await asyncio.gather(
+        *(writer.submit_batched(notes, n) for n in (1, 2, 3)), return_exceptions=True
+    )
+    written = [answer // 10 for answer in answers if isinstance(answer, int)]
+    assert not any(answer is None for answer in answers)
+    assert stored(file) == sorted([2, *written])
+    assert await writer.submit(note(9)) == 9
