@@ -27,8 +27,11 @@ from chappe.credit.money import MICRO
 from chappe.credit.prices import PriceBook, stored_prices
 from chappe.delivery import SmsDelivery, holding_operators, sms_routes
 from chappe.http.listener import Listener, ListenRefused, tls_context
+from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
+from chappe.messages.port import Operator
 from chappe.metrics import Metrics
+from chappe.operators.smpp.operator import SmppOperator
 from chappe.partner.api import PartnerApi
 from chappe.partner.endpoint import Services
 from chappe.partner.endpoints import ENDPOINTS
@@ -38,6 +41,7 @@ from chappe.storage.database import Reader, StorageRefused
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
 from chappe.storage.store import Store, open_store
+from chappe.webhooks.sender import WebhookSender
 
 DEMO_EMAIL = "demo@example.org"
 DEMO_CREDIT_MICRO = 100 * MICRO
@@ -138,15 +142,28 @@ async def _start_parts(
         metrics.commit_units.set_function(lambda: group_commit.units_total)
     prices = PriceBook()
 
+    def requests_wait() -> bool:
+        return (
+            isinstance(store.database, SqliteDatabase) and store.database.group_commit.foreground_waiting > 0
+        )
+
     async def load_prices() -> None:
         prices.load(await store.database.read(stored_prices))
 
     await load_prices()
+    webhooks = WebhookSender(
+        store,
+        Outgoing(settings.callback_allow),
+        yields=requests_wait,
+        on_unexpected=metrics.unexpected.labels(where="webhooks").inc,
+    )
+    await webhooks.start()
+    parts.push_async_callback(webhooks.stop)
     delivery = SmsDelivery(
         store,
         sms_routes(settings.routes, {}, {}),
         holds_lost=holding_operators(settings.operators),
-        on_events=lambda: None,
+        on_events=webhooks.wake,
         on_unexpected=metrics.unexpected.labels(where="delivery").inc,
     )
     await delivery.start()
@@ -160,7 +177,7 @@ async def _start_parts(
         await (api if api.products.is_partner_path(path) else other_pages)(scope, receive, send)
 
     administration = AdministrationSocket(
-        Administration(store, load_prices),
+        Administration(store, load_prices, on_events=webhooks.wake),
         folder.socket,
         on_unexpected=metrics.unexpected.labels(where="administration").inc,
     )
@@ -176,6 +193,16 @@ async def _start_parts(
         _log.info("https", url=f"https://{_printed(settings.host)}:{tls_port}")
     await administration.open()
     return f"http://{_printed(settings.host)}:{port}"
+
+
+def _smpp_operators(settings: Settings, metrics: Metrics) -> dict[str, tuple[Operator, str]]:
+    """Every SMPP operator of the configuration by name, with its short number."""
+    on_unexpected = metrics.unexpected.labels(where="operator").inc
+    return {
+        configured.name: (SmppOperator(configured, on_unexpected=on_unexpected), configured.short_number)
+        for configured in settings.operators
+        if configured.kind == "smpp"
+    }
 
 
 def _printed(host: str) -> str:

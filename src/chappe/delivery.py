@@ -15,7 +15,6 @@ from chappe.settings import OperatorSettings, RouteSettings
 from chappe.storage.store import Store
 
 SIMULATOR = "simulator"
-SIMULATOR_SHORT_NUMBER = "36000"
 
 
 class SmsDelivery:
@@ -64,21 +63,19 @@ class SmsDelivery:
             self._dispatcher.wake()
 
 
-def sms_routes(
-    configured: Sequence[RouteSettings], operators: Mapping[str, Operator], short_numbers: Mapping[str, str]
-) -> Routes:
-    """The SMS routes of the configuration; without any, the simulator takes everything, if it is on."""
-    routes = [
-        Route(
-            prefix=route.prefix,
-            operators=tuple(operators[name] for name in route.operators),
-            short_number=short_numbers[route.operators[0]],
-        )
-        for route in configured
-        if route.product == "sms"
-    ]
+def sms_routes(configured: Sequence[RouteSettings], operators: Mapping[str, tuple[Operator, str]]) -> Routes:
+    """The SMS routes of the configuration; without any, the simulator takes everything, if it is on.
+
+    `operators` has each operator with its short number, by name.
+    """
+    routes: list[Route] = []
+    for route in configured:
+        if route.product == "sms":
+            chosen = [operators[name] for name in route.operators]
+            routes.append(Route(route.prefix, tuple(operator for operator, _ in chosen), chosen[0][1]))
     if not routes and SIMULATOR in operators:
-        routes = [Route("", (operators[SIMULATOR],), SIMULATOR_SHORT_NUMBER)]
+        operator, short_number = operators[SIMULATOR]
+        routes.append(Route("", (operator,), short_number))
     return Routes(routes)
 
 

@@ -14,6 +14,7 @@ from chappe.accounts.create import create_account
 from chappe.accounts.find import account_by_email, all_accounts
 from chappe.accounts.keys import current_key, rotate_key
 from chappe.accounts.top_up import top_up
+from chappe.administration.shown_history import shown_history
 from chappe.credit.check import breaches_of_the_ledger
 from chappe.credit.ledger import BalanceTooLarge, InsufficientCredit
 from chappe.credit.money import NotAnAmount, exact_text, micro_from_text
@@ -26,8 +27,14 @@ from chappe.credit.prices import (
     stored_prices,
 )
 from chappe.messages.check import breaches_of_messages
+from chappe.messages.history import history
 from chappe.storage.database import Reader, StorageUnavailable
 from chappe.storage.store import Store
+from chappe.webhooks.check import breaches_of_delivery
+from chappe.webhooks.listing import list_events, shown_event
+from chappe.webhooks.queue import State as EventState
+from chappe.webhooks.replay import ReplayRefused, replay, replay_exhausted
+from chappe.webhooks.secret import webhook_secret
 
 Result = dict[str, Any]
 
@@ -50,7 +57,7 @@ class AccountList(msgspec.Struct, tag="account.list", frozen=True):
 
 
 class AccountShow(msgspec.Struct, tag="account.show", frozen=True):
-    """One account; its key only when asked for."""
+    """One account; its key and the secret of its callbacks only when asked for."""
 
     email: str
     with_key: bool = False
@@ -106,6 +113,13 @@ class WebhookReplay(msgspec.Struct, tag="webhook.replay", frozen=True):
     event_id: int | None = None
 
 
+class MessageShow(msgspec.Struct, tag="message.show", frozen=True):
+    """The history of a message: its recipients, what was tried, what came back. Never its text."""
+
+    message_id: int
+    number: str | None = None
+
+
 class Check(msgspec.Struct, tag="check", frozen=True):
     """Verifies the invariants and the commit settings."""
 
@@ -121,18 +135,36 @@ Command = (
     | PriceSet
     | WebhookList
     | WebhookReplay
+    | MessageShow
     | Check
 )
 
-_REFUSALS = (AccountRefused, NotAnAmount, BalanceTooLarge, PriceRefused, StorageUnavailable)
+_REFUSALS = (
+    AccountRefused,
+    NotAnAmount,
+    BalanceTooLarge,
+    PriceRefused,
+    ReplayRefused,
+    StorageUnavailable,
+)
 
 
 class Administration:
-    """Carries out commands on a store. `on_prices_changed` is awaited after a price was set."""
+    """Carries out commands on a store.
 
-    def __init__(self, store: Store, on_prices_changed: Callable[[], Awaitable[None]] | None = None) -> None:
+    `on_prices_changed` is awaited after a price was set, `on_events` called after events were made due again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        on_prices_changed: Callable[[], Awaitable[None]] | None = None,
+        *,
+        on_events: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
         self._on_prices_changed = on_prices_changed
+        self._on_events = on_events
 
     async def carry_out(self, command: Command) -> Result:
         """The result to print; raises `CommandRefused`."""
@@ -178,6 +210,8 @@ class Administration:
                 return {"events": await self._list_events(command)}
             case WebhookReplay():
                 return {"replayed": await self._replay(command.event_id)}
+            case MessageShow():
+                return await self._message(command)
             case Check():
                 return {"breaches": await self._check()}
 
@@ -200,9 +234,14 @@ class Administration:
             account = account_by_email(reader, command.email)
             shown = _shown(account)
             if command.with_key:
-                shown = {"apiKey": current_key(reader, self._store.vault, account.id), **shown}
+                key = current_key(reader, self._store.vault, account.id)
+                shown = {"apiKey": key, "webhookSecret": secret, **shown}
             return shown
 
+        secret = ""
+        if command.with_key:
+            account = await self._store.database.read(lambda r: account_by_email(r, command.email))
+            secret = await webhook_secret(self._store, account.id)
         return await self._store.database.read(read)
 
     async def _set_price(self, command: PriceSet) -> Result:
@@ -216,12 +255,49 @@ class Administration:
             await self._on_prices_changed()
         return {"article": command.article, "prefix": command.prefix, "price": exact_text(unit_micro)}
 
+    async def _list_events(self, command: WebhookList) -> list[Result]:
+        if command.limit < 1:
+            raise CommandRefused("--limit is at least 1")
+        events = await self._store.database.scan(lambda r: list_events(r, command.state, command.limit))
+        return [shown_event(event) for event in events]
+
+    async def _replay(self, event_id: int | None) -> int:
+        if event_id is None:
+            count = await replay_exhausted(self._store)
+        else:
+            await replay(self._store, event_id)
+            count = 1
+        if self._on_events is not None:
+            self._on_events()
+        return count
+
+    async def _message(self, command: MessageShow) -> Result:
+        found = await self._store.database.read(lambda reader: history(reader, command.message_id))
+        if found is None:
+            raise CommandRefused(f"there is no message {command.message_id}")
+        shown = [shown_history(recipient) for recipient in found.recipients]
+        if command.number is not None:
+            digits = command.number.strip().removeprefix("+").removeprefix("00")
+            digits = f"33{digits[1:]}" if digits.startswith("0") else digits
+            shown = [recipient for recipient in shown if recipient["number"] == f"+{digits}"]
+            if not shown:
+                raise CommandRefused(f"message {command.message_id} has no recipient {command.number}")
+        return {
+            "messageId": command.message_id,
+            "email": found.email,
+            "acceptedAtMs": found.accepted_at_ms,
+            "recipients": shown,
+        }
+
     async def _check(self) -> list[str]:
+        now_ms = self._store.clock.now_ms()
+
         def check(reader: Reader) -> list[str]:
             return [
                 *breaches_of_the_ledger(reader),
                 *breaches_of_ownership(reader),
                 *breaches_of_messages(reader),
+                *breaches_of_delivery(reader, now_ms),
             ]
 
         settings = [f"commit settings: {wrong}" for wrong in await self._store.database.commit_settings()]

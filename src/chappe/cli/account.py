@@ -36,7 +36,9 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
 
     shown = commands.add_parser("show", help="one account")
     shown.add_argument("email")
-    shown.add_argument("--key", action="store_true", help="also its API key, in clear")
+    shown.add_argument(
+        "--key", action="store_true", help="also its API key and the secret of its callbacks, in clear"
+    )
     shown.set_defaults(command=_show)
 
     credit = commands.add_parser("credit", help="add credit; a negative amount takes some off")

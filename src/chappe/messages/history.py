@@ -37,8 +37,17 @@ class RecipientHistory:
     tries: list[Try]
 
 
-def history(reader: Reader, message_id: int) -> tuple[str, int, list[RecipientHistory]] | None:
-    """The account's e-mail, when the message was accepted (ms), and its recipients; None when there is none."""
+@dataclass(frozen=True)
+class MessageHistory:
+    """A message without its text: whose it is, when it was accepted, and its recipients."""
+
+    email: str
+    accepted_at_ms: int
+    recipients: list[RecipientHistory]
+
+
+def history(reader: Reader, message_id: int) -> MessageHistory | None:
+    """The history of a message of any account; None when there is no such message."""
     message = reader.one(
         "SELECT a.email, m.created_at_ms FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.id = ?",
         (message_id,),
@@ -61,4 +70,4 @@ def history(reader: Reader, message_id: int) -> tuple[str, int, list[RecipientHi
             (message_id,),
         )
     ]
-    return message[0], message[1], recipients
+    return MessageHistory(message[0], message[1], recipients)
