@@ -161,7 +161,7 @@ async def _start_parts(
     parts.push_async_callback(webhooks.stop)
     delivery = SmsDelivery(
         store,
-        sms_routes(settings.routes, {}, {}),
+        sms_routes(settings.routes, _smpp_operators(settings, metrics)),
         holds_lost=holding_operators(settings.operators),
         on_events=webhooks.wake,
         on_unexpected=metrics.unexpected.labels(where="delivery").inc,

@@ -70,6 +70,7 @@ class WebhookSender:
         self._lanes = Lanes()
         self._place: Place = (0, 0)
         self._is_at_end = False
+        self._read_to_ms = 0
         self._sweep: Place | None = None
         self._sweep_after_s = 0.0
         self._sweep_began_s = 0.0
@@ -141,7 +142,7 @@ class WebhookSender:
                 self._trouble(error)
                 rest_s = TROUBLE_S
             if rest_s <= 0:
-                await asyncio.sleep(0)  # the others' turn between two pages
+                await asyncio.sleep(0)  # the others' turn between two reads
             else:
                 self._set_alarm(rest_s)
                 await self._woken.wait()
@@ -166,6 +167,7 @@ class WebhookSender:
             raise
         if rest is None:
             self._place = max(self._place, (now_ms - LATE_MS, 0))
+            self._read_to_ms = now_ms
             return False
         self._place = rest
         self._is_at_end = False
@@ -204,15 +206,17 @@ class WebhookSender:
         return offer_page(self._lanes, page)
 
     async def _rest_s(self) -> float:
-        """Seconds until there may be something to do by itself."""
-        now_ms = self._store.clock.now_ms()
-
-        due_at_ms = await self._store.database.read(lambda reader: next_due_at_ms(reader, now_ms))
-        # A sweep under way waits for room only, which wakes us.
+        """Seconds until there may be something to do by itself; 0 when that is now."""
+        # A sweep under way, and reading on, wait for room only, which wakes us.
         rest_s = SWEEP_S if self._sweep else self._sweep_after_s - self._store.clock.monotonic_s()
-        if due_at_ms is not None:
-            rest_s = min(rest_s, (due_at_ms - now_ms) / 1000)
-        return max(0.001, rest_s)
+        if self._is_at_end:
+            # From where the reading ended, not from now: an event may have become due in between.
+            due_at_ms = await self._store.database.read(lambda r: next_due_at_ms(r, self._read_to_ms))
+            if due_at_ms is not None:
+                rest_s = min(rest_s, (due_at_ms - self._store.clock.now_ms()) / 1000)
+        if rest_s <= 0:
+            self._is_at_end = False
+        return rest_s
 
     def _set_alarm(self, seconds: float) -> None:
         if self._alarm is not None:
