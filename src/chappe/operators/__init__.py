@@ -1,0 +1,1 @@
+"""The networks behind Chappe: protocol cores (standard library only) and the links that join them to sockets."""
