@@ -1,14 +1,17 @@
 """One HTTP connection: uvicorn's protocol, with the limits that a server on the open internet needs.
 
 Added here: a cap on the head of a request, deadlines for head and body, a JSON answer to what is not HTTP at
-all, and an end that lets the client read its answer although it is still sending.
+all, an end that lets the client read its answer although it is still sending, and two things that clients in
+use do: they offer HTTP/2 with every request, and they write UTF-8 into an address as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_BYTES_MAX = 65_536
@@ -17,6 +20,10 @@ HEAD_S_MAX = 15.0
 BODY_S_MAX = 20.0
 # Above every body the application takes, chunk headers included; what it refused is read and thrown away.
 BODY_BYTES_MAX = 64 * 1024 * 1024
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+# What asks for another protocol on this connection (RFC 9110, section 7.8).
+_UPGRADE = frozenset((b"upgrade", b"connection", b"http2-settings"))
 
 
 class _HeadTooLong(Exception):
@@ -73,6 +80,8 @@ class LimitedConnection(HttpToolsProtocol):
         self._measure_head = False
         self._head_is_too_long = False
         self._close_after_body = False
+        self._is_in_message = False
+        self._offers_upgrade = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -87,7 +96,12 @@ class LimitedConnection(HttpToolsProtocol):
         # is complete.
         self._measure_head = len(data) > HEAD_BYTES_MAX
         heads = self._heads
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+            return
         if self.head_since is not None and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
@@ -98,6 +112,34 @@ class LimitedConnection(HttpToolsProtocol):
             if self._body_bytes > BODY_BYTES_MAX:
                 self.transport.close()
 
+    def _feed(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        if not self._is_in_message:
+            rest = _with_ascii_address(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser takes what follows for another protocol: it would lose the body of every POST of
+                # Java's HttpClient, which offers h2c. The offer is declined by reading the request without it.
+                if not self._offers_upgrade:
+                    raise httptools.HttpParserError("CONNECT") from None
+                rest = memoryview(rest)[upgrade.args[0] :]
+                self._read_again_without_upgrade()
+            else:
+                return
+
+    def _read_again_without_upgrade(self) -> None:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % (name, value) for name, value in self.headers if name not in _UPGRADE]
+        if not self.parser.should_keep_alive():
+            lines.append(b"connection: close")
+        self._offers_upgrade = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n")
+
     def on_message_begin(self) -> None:
         if self.transport.is_closing():
             raise ConnectionAbortedError  # a pipelined request after the last one that is answered
@@ -106,6 +148,7 @@ class LimitedConnection(HttpToolsProtocol):
             self.head_since = self.loop.time()
         self._heads += 1
         self._head_bytes = 0
+        self._is_in_message = True
 
     def on_headers_complete(self) -> None:
         if self._measure_head:
@@ -113,6 +156,9 @@ class LimitedConnection(HttpToolsProtocol):
             if size > HEAD_BYTES_MAX:
                 self._head_is_too_long = True
                 raise _HeadTooLong
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offers_upgrade = True
+            return
         super().on_headers_complete()
         self.head_since = None
         self.body_since = self.loop.time()
@@ -124,7 +170,10 @@ class LimitedConnection(HttpToolsProtocol):
                 break
 
     def on_message_complete(self) -> None:
+        if self._offers_upgrade:
+            return  # only the head was read, and is read again
         super().on_message_complete()
+        self._is_in_message = False
         self.body_since = None
         if self._close_after_body:
             self.transport.close()
@@ -171,3 +220,12 @@ class LimitedConnection(HttpToolsProtocol):
                 + body
             )
         self.transport.close()
+
+
+def _with_ascii_address(data: bytes) -> bytes:
+    """A request whose first line has octets that belong percent-encoded, percent-encoded: `curl '...?tag=été'`."""
+    end = data.find(b"\r\n")
+    line = data[: end if end >= 0 else len(data)]
+    if line.isascii():
+        return data
+    return _NOT_ASCII.sub(lambda octet: b"%%%02X" % octet[0][0], line) + data[len(line) :]

@@ -33,10 +33,13 @@ class Products:
 
     def is_partner_path(self, path: str) -> bool:
         """Whether the path belongs to the three APIs at all."""
+        path = "/" + path.lstrip("/")
         return path.startswith(("/sms/v1", "/voice/v1", "/mail/v1", "/v1/")) or path == "/v1"
 
     def find(self, path: str, headers: Sequence[Header]) -> tuple[Product, str] | None:
         """The product and the path after its base, or None for a bare /v1 whose host says nothing."""
+        if path.startswith("//"):  # a client that joins "http://host/" and "/sms/v1/me"
+            path = "/" + path.lstrip("/")
         slash = path.find("/v1", 1)
         product = PREFIXES.get(path[: slash + 3]) if slash > 0 else None
         if product is not None and path[slash + 3 : slash + 4] in ("/", ""):
