@@ -63,6 +63,7 @@ class PriceBook:
         for account_id, article, prefix, unit_micro in stored:
             prices.setdefault((account_id, article), {})[prefix] = unit_micro
         self._prices = prices
+        self._longest = {key: max(map(len, by_prefix)) for key, by_prefix in prices.items()}
         self._in_france = {
             owner: {article: self.unit_micro(owner, article, FRANCE) for article in ARTICLES}
             for owner in {EVERY_ACCOUNT, *(account_id for account_id, _ in prices)}
@@ -85,14 +86,8 @@ class PriceBook:
 
     def units_micro(self, account_id: int, article: str, numbers: Sequence[str]) -> list[int | None]:
         """`unit_micro` of many numbers: those that begin alike, as far as any price looks, are asked once."""
-        length = max(
-            (
-                len(prefix)
-                for owner in (account_id, EVERY_ACCOUNT)
-                for prefix in self._prices.get((owner, article), ())
-            ),
-            default=0,
-        )
+        longest = self._longest
+        length = max(longest.get((account_id, article), 0), longest.get((EVERY_ACCOUNT, article), 0))
         known: dict[str, int | None] = {}
         units: list[int | None] = []
         for digits in numbers:
