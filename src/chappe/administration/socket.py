@@ -9,23 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 
+from chappe.administration.ask import address_of
 from chappe.administration.commands import Administration, Command, CommandRefused, Result
 from chappe.storage.database import StorageRefused
 
-LINE_BYTES_MAX = 64 * 1024 * 1024
 COMMAND_BYTES_MAX = 1024 * 1024
 BACKLOG = 1024
-ADDRESS_BYTES_MAX = 100
 REQUEST_S_MAX = 30.0
-ANSWER_S_MAX = 600.0  # a check of a large database takes minutes
 STOP_S_MAX = 1.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("administration")
@@ -54,7 +50,7 @@ class AdministrationSocket:
         mask = os.umask(0o177)
         try:
             self._path.unlink(missing_ok=True)
-            with _address(self._path) as address:
+            with address_of(self._path) as address:
                 listening.bind(address)
             listening.listen(BACKLOG)
         except OSError as error:
@@ -101,53 +97,3 @@ class AdministrationSocket:
             self._on_unexpected()
             _log.exception("an administration command failed")
             return {"ok": False, "message": "the server failed to carry this out; its log says why"}
-
-
-def ask_server(path: Path, command: Command) -> Result | None:
-    """Has the server behind the socket carry out `command`; None when no server answers there.
-
-    Raises `CommandRefused`. Whatever was done is on disk when this returns.
-    """
-    try:
-        line = _encode(command) + b"\n"
-    except UnicodeEncodeError as error:  # octets of a command line that are no text
-        raise CommandRefused("an argument is not UTF-8 text") from error
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(ANSWER_S_MAX)
-    with connection:
-        try:
-            with _address(path) as address:
-                connection.connect(address)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise CommandRefused(f"cannot reach the server at {path}: {error}") from error
-        try:
-            connection.sendall(line)
-            with connection.makefile("rb") as answers:
-                answer = answers.readline(LINE_BYTES_MAX)
-        except OSError as error:
-            raise CommandRefused(f"the server at {path} did not answer: {error}") from error
-    if not answer.endswith(b"\n"):
-        raise CommandRefused(
-            "the server stopped before it answered; look whether the command was carried out"
-        )
-    decoded: dict[str, Any] = msgspec.json.decode(answer)
-    if not decoded["ok"]:
-        raise CommandRefused(decoded["message"])
-    return decoded["result"]
-
-
-@contextmanager
-def _address(path: Path) -> Generator[str]:
-    """What to bind or connect to: an address holds 107 bytes, a path may be longer; then by way of the folder's
-    file descriptor."""
-    name = str(path.absolute())
-    if len(os.fsencode(name)) < ADDRESS_BYTES_MAX:
-        yield name
-        return
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{fd}/{path.name}"
-    finally:
-        os.close(fd)

@@ -8,8 +8,8 @@ import json
 import time
 from typing import Any
 
+from chappe.administration.ask import ask_server
 from chappe.administration.commands import Administration, Command, CommandRefused
-from chappe.administration.socket import ask_server
 from chappe.cli.refused import Refused
 from chappe.settings import Flags, SettingsRefused, data_folder, load_settings
 from chappe.storage.database import StorageRefused

@@ -1,4 +1,4 @@
-"""`chappe credits`, `chappe sms send`, `chappe status`: the commands that call a server's HTTP API, as any client would."""
+"""`chappe credits`, `sms send`, `status`: the commands that call a server's HTTP API, as any client would."""
 
 from __future__ import annotations
 
