@@ -1,6 +1,7 @@
 """Hypothesis strategies: every PDU with every field, and byte streams that real and broken peers send."""
 
 from dataclasses import fields
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -89,4 +90,4 @@ def chunks(draw: st.DrawFn, octets: bytes) -> list[bytes]:
     """The same octets in pieces of any size."""
     cuts = draw(st.lists(st.integers(0, len(octets)), max_size=8).map(sorted))
     edges = [0, *cuts, len(octets)]
-    return [octets[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [octets[start:end] for start, end in pairwise(edges)]

@@ -210,7 +210,7 @@ class Link:
                 if isinstance(event, RequestTimedOut):
                     lost_count += 1
                     # Not one octet since it was sent: nobody is there.
-                    is_silent |= connection.heard_at_ms < event.sent.sent_at_ms
+                    is_silent |= connection.heard_at_ms <= event.sent.sent_at_ms
             except Exception as error:
                 # The others of this read must not be lost with it.
                 self._owner.on_unexpected(error)
