@@ -25,7 +25,7 @@ from chappe.administration.socket import AdministrationSocket
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PriceBook, stored_prices
-from chappe.delivery import SmsDelivery, holding_operators, sms_routes
+from chappe.delivery import SIMULATOR, SmsDelivery, holding_operators, sms_routes
 from chappe.http.listener import Listener, ListenRefused, tls_context
 from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
@@ -36,7 +36,10 @@ from chappe.partner.api import PartnerApi
 from chappe.partner.endpoint import Services
 from chappe.partner.endpoints import ENDPOINTS
 from chappe.partner.fast import FastPath
-from chappe.settings import Settings, SettingsRefused
+from chappe.settings import OperatorSettings, Settings, SettingsRefused
+from chappe.simulator.api import routes as simulator_routes
+from chappe.simulator.simulator import HOST as SIMULATOR_HOST
+from chappe.simulator.simulator import Simulator
 from chappe.storage.database import Reader, StorageRefused
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
@@ -159,9 +162,17 @@ async def _start_parts(
     )
     await webhooks.start()
     parts.push_async_callback(webhooks.stop)
+    operators = _smpp_operators(settings, metrics)
+    simulator: Simulator | None = None
+    if settings.simulator.enabled:
+        simulator = Simulator(store, settings, store.clock, metrics.unexpected.labels(where="simulator").inc)
+        await simulator.start()
+        parts.push_async_callback(simulator.stop)
+        if simulator.smpp_port is not None:
+            operators[SIMULATOR] = _simulator_link(simulator, simulator.smpp_port, metrics)
     delivery = SmsDelivery(
         store,
-        sms_routes(settings.routes, _smpp_operators(settings, metrics)),
+        sms_routes(settings.routes, operators),
         holds_lost=holding_operators(settings.operators),
         on_events=webhooks.wake,
         on_unexpected=metrics.unexpected.labels(where="delivery").inc,
@@ -170,7 +181,9 @@ async def _start_parts(
     parts.push_async_callback(delivery.stop)
     services = Services(store, prices, delivery.routes, delivery.acceptor)
     api = PartnerApi(ENDPOINTS, services, settings, metrics)
-    other_pages = pages(settings, store, metrics, ENDPOINTS, [])
+    other_pages = pages(
+        settings, store, metrics, ENDPOINTS, [] if simulator is None else simulator_routes(simulator)
+    )
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -182,8 +195,11 @@ async def _start_parts(
         on_unexpected=metrics.unexpected.labels(where="administration").inc,
     )
     parts.push_async_callback(administration.close)
-    listener = Listener(FastPath(api, application), connections_max=settings.http.connections_max)
+    fast_path = FastPath(api, store.database).answer if isinstance(store.database, SqliteDatabase) else None
+    listener = Listener(application, connections_max=settings.http.connections_max, at_once=fast_path)
     parts.push_async_callback(listener.stop)
+    if simulator is not None:
+        parts.callback(simulator.end_streams)
     port = await listener.listen(settings.host, settings.port)
     if settings.tls_port is not None:
         assert settings.tls_cert is not None
@@ -203,6 +219,22 @@ def _smpp_operators(settings: Settings, metrics: Metrics) -> dict[str, tuple[Ope
         for configured in settings.operators
         if configured.kind == "smpp"
     }
+
+
+def _simulator_link(simulator: Simulator, port: int, metrics: Metrics) -> tuple[Operator, str]:
+    """The operator that the built-in network is to this server: reached over SMPP like any other."""
+    system_id, password = simulator.link_account
+    configured = OperatorSettings(
+        name=SIMULATOR,
+        kind="smpp",
+        host=SIMULATOR_HOST,
+        port=port,
+        system_id=system_id,
+        password=password,
+        smsc=SIMULATOR,  # its port may be another one after a restart, its message ids go on
+    )
+    operator = SmppOperator(configured, on_unexpected=metrics.unexpected.labels(where="operator").inc)
+    return operator, configured.short_number
 
 
 def _printed(host: str) -> str:
@@ -251,6 +283,8 @@ The demo account is {DEMO_EMAIL}, its API key {key}. Try:
   curl '{url}/sms/v1/me?apiKey={key}'
   curl '{url}/voice/v1/me/{key}'
   curl '{url}/mail/v1/me?apiKey={key}'
+  curl {url}/sms/v1/send -d '{{"apiKey": "{key}", "phoneNumbers": "0600000000", "message": "Bonjour"}}'
 
+The telephones of the built-in network are at {url}/simulator.
 The documentation of the API is at {url}/docs. Ctrl-C stops the server.
 """
