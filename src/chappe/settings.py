@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,10 @@ import msgspec
 T = TypeVar("T")
 Product = Literal["sms", "voice", "mail", "rcs"]
 PRODUCTS: tuple[Product, ...] = ("sms", "voice", "mail", "rcs")
+
+BINDS_MAX = 32
+_COUNTRY_CODE = re.compile("[1-9][0-9]{0,2}", re.ASCII)
+_VALIDITY_PERIOD = re.compile("([0-9]{12}000R)?", re.ASCII)
 
 
 class SettingsRefused(Exception):
@@ -69,19 +74,27 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: str = ""
     password_file: str = ""
     system_type: str = ""
-    bind: Literal["transmitter", "receiver", "transceiver"] = "transceiver"
+    bind: Literal["transmitter", "receiver", "transceiver", "pair"] = "transceiver"
+    binds: int = 1
+    smsc: str = ""
     window: int = 100
     throughput: float = 0.0
     username: str = ""
     tls: Literal["none", "starttls", "tls"] = "none"
     tls_verify: bool = True
+    tls_ca: str = ""
     charset: Literal["gsm0338", "latin1"] = "gsm0338"
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     source_ton: int | None = None
     source_npi: int | None = None
     short_number: str = "36000"
+    country_code: str = "33"
+    address_range: str = ""
+    service_type: str = ""
+    validity_period: str = "000002000000000R"
     enquire_link_s: float = 30.0
     response_timeout_s: float = 30.0
+    reconnect_s_max: float = 60.0
     on_lost_response: Literal["resend", "hold"] | None = None
 
 
@@ -200,7 +213,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         errors=file.errors,
         limits=file.limits,
         simulator=simulator,
-        operators=tuple(_with_password(operator, data) for operator in file.operators),
+        operators=tuple(_with_files(operator, data) for operator in file.operators),
         routes=file.routes,
     )
     _verify(settings)
@@ -224,7 +237,10 @@ def _read_file(configured: str | None, data: Path) -> FileSettings:
         raise SettingsRefused(f"{path}: {error}") from error
 
 
-def _with_password(operator: OperatorSettings, data: Path) -> OperatorSettings:
+def _with_files(operator: OperatorSettings, data: Path) -> OperatorSettings:
+    """The files that an operator's settings name are relative to the data folder."""
+    if operator.tls_ca:
+        operator = msgspec.structs.replace(operator, tls_ca=str(data / operator.tls_ca))
     if not operator.password_file:
         return operator
     path = data / operator.password_file  # an absolute path stays as it is
@@ -281,9 +297,42 @@ def _verify(settings: Settings) -> None:
         for name, seconds in (
             ("enquire_link_s", operator.enquire_link_s),
             ("response_timeout_s", operator.response_timeout_s),
+            ("reconnect_s_max", operator.reconnect_s_max),
         ):
             if not (seconds > 0 and math.isfinite(seconds)):
                 raise SettingsRefused(f"operator {operator.name}: {name} is {seconds}, not a time")
+        if operator.kind == "smpp":
+            _verify_smpp(operator)
+
+
+def _verify_smpp(operator: OperatorSettings) -> None:
+    """What an SMPP link could only find out once it connects (lengths: SMPP 3.4 section 4, as lenient as operators)."""
+
+    def refuse(what: str) -> SettingsRefused:
+        return SettingsRefused(f"operator {operator.name}: {what}")
+
+    if not 1 <= operator.binds <= BINDS_MAX:
+        raise refuse(f"binds is {operator.binds}, not 1 to {BINDS_MAX}")
+    if operator.tls == "starttls":
+        raise refuse('SMPP has no starttls; tls is "none" or "tls"')
+    for name, value, characters_max in (
+        ("system_id", operator.system_id, 64),
+        ("password", operator.password, 64),
+        ("system_type", operator.system_type, 12),
+        ("address_range", operator.address_range, 40),
+        ("service_type", operator.service_type, 5),
+    ):
+        if not value.isascii() or "\0" in value or len(value) > characters_max:
+            raise refuse(f"{name} is not at most {characters_max} ASCII characters")
+    for name, number in (("source_ton", operator.source_ton), ("source_npi", operator.source_npi)):
+        if number is not None and not 0 <= number <= 255:
+            raise refuse(f"{name} is {number}, not 0 to 255")
+    if not (operator.short_number.isascii() and 3 <= len(operator.short_number) <= 20):
+        raise refuse(f"short_number is {operator.short_number!r}, not 3 to 20 ASCII characters")
+    if not _COUNTRY_CODE.fullmatch(operator.country_code):
+        raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
+    if not _VALIDITY_PERIOD.fullmatch(operator.validity_period):
+        raise refuse(f"validity_period is {operator.validity_period!r}, neither empty nor YYMMDDhhmmss000R")
 
 
 def _first(*values: T | None) -> T:
