@@ -16,7 +16,7 @@ numbers = st.integers(0, 0xFFFFFFFF)
 
 
 @given(st.one_of(st.binary(max_size=300), mutated()))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_decoding_raises_protocol_errors_only(octets):
     try:
         answer = repr(smpp.decode(octets))
@@ -26,7 +26,7 @@ def test_decoding_raises_protocol_errors_only(octets):
 
 
 @given(commands, numbers, numbers, st.binary(max_size=300))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_body_of_any_command_is_a_pdu_or_a_body_error(command_id, command_status, sequence_number, body):
     try:
         answer = decode_body(command_id, command_status, sequence_number, body)
@@ -44,7 +44,7 @@ streams = st.lists(
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("state", [State.OPEN, State.BOUND_RX, State.BOUND_TRX, State.UNBOUND])
 def test_a_session_never_raises_and_always_knows_how_it_ended(role, state):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(streams.map(b"".join), st.booleans())
     def fuzz(stream, drips):
         ours, _ = ends_in(state, role)
@@ -79,7 +79,7 @@ def test_receipts_and_texts_are_read_from_anything(pdu, tolerant):
 
 
 @given(st.binary(max_size=160), octet, st.sampled_from(Alphabet))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @example(b"\x1b", 0, Alphabet.GSM0338)
 @example(b"\xd8", 8, Alphabet.GSM0338)
 @example(b"\xd8\x00", 8, Alphabet.GSM0338)
@@ -114,7 +114,7 @@ words = st.sampled_from(
 
 
 @given(st.lists(st.one_of(words, st.text("\x00 :=,0aZé", max_size=6)), max_size=30), octet)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_mixture_of_receipt_words_is_read(parts, esm_class):
     text = "".join(parts).encode("latin-1")[:254]
     smpp.read_receipt(smpp.DeliverSm(esm_class=esm_class, short_message=text))

@@ -270,6 +270,12 @@ def test_a_lost_connection_names_the_requests_whose_result_nobody_knows():
     assert [(sent.context, sent.sent_at_ms) for sent in ended.unanswered] == [(0, 0), (1, 1), (2, 2)]
 
 
+def test_a_connection_that_ends_after_the_unbind_was_not_lost():
+    esme, _ = ends_in(State.UNBOUND)
+    (ended,) = esme.connection_lost()
+    assert ended.reason is smpp.EndReason.UNBOUND
+
+
 def test_a_receipt_in_the_same_read_as_its_submit_response_comes_after_it_and_one_before_comes_before():
     esme, smsc = bound()
     esme.send(smpp.SubmitSm(), 0)

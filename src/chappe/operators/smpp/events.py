@@ -89,6 +89,7 @@ class Inactive:
 
 class EndReason(Enum):
     LOCAL = "closed by our side"
+    UNBOUND = "unbound, then closed"
     CONNECTION_LOST = "the connection was closed"
     FRAMING = "the peer's stream is not SMPP"
     BIND_TIMEOUT = "no bind in time"

@@ -176,8 +176,9 @@ class Session:
         return events
 
     def connection_lost(self, detail: str = "") -> list[Event]:
-        """The transport has ended, by whoever's will."""
-        return self._end(EndReason.CONNECTION_LOST, detail)
+        """The transport has ended, by whoever's will. After an unbind that is how it should be."""
+        reason = EndReason.UNBOUND if self.state is State.UNBOUND else EndReason.CONNECTION_LOST
+        return self._end(reason, detail)
 
     def tick(self, now_ms: int) -> list[Event]:
         """What is due: look at `data_to_send` afterwards too. Calling it late or often is harmless."""

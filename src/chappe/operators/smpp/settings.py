@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chappe.operators.smpp.constants import PDU_OCTETS_MAX
+from chappe.operators.smpp.constants import HEADER_OCTETS, PDU_OCTETS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +24,10 @@ class Settings:
     inactivity_ms: int = 0
     bind_ms: int = 30_000
     """From the connection to the end of the bind."""
+
+    def __post_init__(self) -> None:
+        assert self.window >= 1
+        assert self.unanswered_max >= 1
+        assert self.late_max >= 0
+        assert self.pdu_octets_max >= HEADER_OCTETS
+        assert min(self.response_ms, self.enquire_link_ms, self.inactivity_ms, self.bind_ms) >= 0
