@@ -7,6 +7,7 @@ it was spelled and whatever the name resolves to a moment later.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -277,6 +278,6 @@ def _reason(error: Exception) -> str:
         return "not a usable http or https URL"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the connection was closed before the answer"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno).lower()
     return "the answer is not HTTP"

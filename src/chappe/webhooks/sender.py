@@ -208,7 +208,7 @@ class WebhookSender:
     async def _rest_s(self) -> float:
         """Seconds until there may be something to do by itself; 0 when that is now."""
         # A sweep under way, and reading on, wait for room only, which wakes us.
-        rest_s = SWEEP_S if self._sweep else self._sweep_after_s - self._store.clock.monotonic_s()
+        rest_s = SWEEP_S if self._sweep is not None else self._sweep_after_s - self._store.clock.monotonic_s()
         if self._is_at_end:
             # From where the reading ended, not from now: an event may have become due in between.
             due_at_ms = await self._store.database.read(lambda r: next_due_at_ms(r, self._read_to_ms))
