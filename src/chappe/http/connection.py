@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httptools
@@ -24,6 +25,12 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # What asks for another protocol on this connection (RFC 9110, section 7.8).
 _UPGRADE = frozenset((b"upgrade", b"connection", b"http2-settings"))
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+AtOnce = Callable[[bytes, Headers, str], tuple[Headers, bytes] | None]
+"""Answers a GET without waiting for anything: gets the URL, the headers and the client's address, gives headers and
+body of a 200; or None, to leave the request to the application."""
 
 
 class _HeadTooLong(Exception):
@@ -63,17 +70,23 @@ class _Ending:
 class LimitedConnection(HttpToolsProtocol):
     """One connection.
 
-    `head_since` and `body_since` are loop times, set while a head or a body is incomplete; `connections_max`
-    of the configuration (set by the listener) is the number of connections that are served.
+    `head_since` and `body_since` are loop times, set while a head or a body is incomplete, `idle_since` while
+    another request is waited for; `connections_max` of the configuration (set by the listener) is the number of
+    connections that are served; `at_once` is asked before the application.
     """
 
     connections_max: int
     head_since: float | None = None
     body_since: float | None = None
+    idle_since: float | None = None
 
-    def __init__(self, *arguments: Any, connections_max: int, **more: Any) -> None:
+    def __init__(
+        self, *arguments: Any, connections_max: int, at_once: AtOnce | None = None, **more: Any
+    ) -> None:
         super().__init__(*arguments, **more)
         self.connections_max = connections_max
+        self._at_once = at_once
+        self._answered_at_once = False
         self._heads = 0
         self._head_bytes = 0
         self._body_bytes = 0
@@ -82,6 +95,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._close_after_body = False
         self._is_in_message = False
         self._offers_upgrade = False
+        self._is_broken = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -90,19 +104,21 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse(503, "Trop de connexions ouvertes. / Too many open connections.")
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_broken:
             return
-        # A head that came in many reads is measured by them; one that came in a single large read, when it
-        # is complete.
-        self._measure_head = len(data) > HEAD_BYTES_MAX
-        heads = self._heads
+        # An incomplete head is measured by the reads it came in. Only when these are large can a complete one
+        # be too long, and is looked at.
+        if self.head_since is None:
+            self._head_bytes = 0
+        self._measure_head = self._head_bytes + len(data) > HEAD_BYTES_MAX
+        heads = self._heads + (not self._is_in_message)  # when nothing but one head is in these octets
         self._unset_keepalive_if_required()
         try:
             self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response("")
             return
-        if self.head_since is not None and self._heads == heads:
+        if self.head_since is not None and self._heads <= heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._head_is_too_long = True
@@ -146,8 +162,8 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_begin()
         if self.head_since is None:  # else it is the connection's first, whose time runs since it was made
             self.head_since = self.loop.time()
+        self.idle_since = None
         self._heads += 1
-        self._head_bytes = 0
         self._is_in_message = True
 
     def on_headers_complete(self) -> None:
@@ -158,6 +174,8 @@ class LimitedConnection(HttpToolsProtocol):
                 raise _HeadTooLong
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._offers_upgrade = True
+            return
+        if self._at_once is not None and self._answer_at_once(self._at_once):
             return
         super().on_headers_complete()
         self.head_since = None
@@ -172,11 +190,51 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._offers_upgrade:
             return  # only the head was read, and is read again
-        super().on_message_complete()
+        if self._answered_at_once:
+            self._answered_at_once = False
+        else:
+            super().on_message_complete()
         self._is_in_message = False
         self.body_since = None
         if self._close_after_body:
             self.transport.close()
+
+    def on_response_complete(self) -> None:
+        # As uvicorn does, without its timer for every request: `end_if_late` looks after idle connections.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.idle_since = self.loop.time()
+
+    def _answer_at_once(self, at_once: AtOnce) -> bool:
+        """Answers a GET on a connection that stays open, if `at_once` knows the answer; says whether it did."""
+        if (
+            self.parser.get_method() != b"GET"
+            or self._is_answering()
+            or self.flow.write_paused
+            or not self.parser.should_keep_alive()
+            or self.parser.get_http_version() != "1.1"
+        ):
+            return False
+        answer = at_once(self.url, self.headers, self.client[0] if self.client else "")
+        if answer is None:
+            return False
+        headers, body = answer
+        content = [STATUS_LINE[200]]
+        for name, value in self.server_state.default_headers:
+            content += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            content += (name, b": ", value, b"\r\n")
+        content += (b"\r\n", body)
+        self.transport.write(b"".join(content))
+        self.head_since = None
+        self._answered_at_once = True
+        self.on_response_complete()
+        return True
 
     def close_after_body(self) -> None:
         """Closes the connection, when the rest of the request's body was read; or when it is late."""
@@ -196,12 +254,13 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse(400, "La requête HTTP est malformée. / The HTTP request is malformed.")
 
     def end_if_late(self, now: float) -> None:
-        """Closes a connection whose head or body does not come; called about once a second."""
+        """Closes a connection whose head, body or next request does not come; called about once a second."""
         if self.transport.is_closing():
             return
         head_is_late = self.head_since is not None and now - self.head_since > HEAD_S_MAX
         body_is_late = self.body_since is not None and now - self.body_since > BODY_S_MAX
-        if (head_is_late and not self._is_answering()) or body_is_late:
+        is_idle = self.idle_since is not None and now - self.idle_since > self.timeout_keep_alive
+        if (head_is_late and not self._is_answering()) or body_is_late or is_idle:
             self.transport.close()
 
     def _is_answering(self) -> bool:
@@ -211,14 +270,21 @@ class LimitedConnection(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
             return
-        if not self._is_answering():  # or these octets would stand in the middle of another answer
-            body = f'{{"success":false,"code":{status},"message":"{message}"}}'.encode()
-            self.transport.write(
-                STATUS_LINE[status]
-                + b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-                % len(body)
-                + body
-            )
+        if self._is_answering():
+            # These octets would stand in the middle of another answer. Whole requests before the broken one are
+            # answered; a broken body has nobody to answer.
+            if self.body_since is not None:
+                self.transport.close()
+            else:
+                self.cycle.keep_alive = False
+                self._is_broken = True
+            return
+        body = f'{{"success":false,"code":{status},"message":"{message}"}}'.encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+            + body
+        )
         self.transport.close()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from chappe.http.connection import HEAD_S_MAX, LimitedConnection
+from chappe.http.connection import HEAD_S_MAX, AtOnce, LimitedConnection
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,9 +29,9 @@ class ListenRefused(Exception):
 
 
 class Listener:
-    """Sockets that serve one ASGI application."""
+    """Sockets that serve one ASGI application; `at_once` answers what needs none (http/connection.py)."""
 
-    def __init__(self, app: AsgiApp, *, connections_max: int) -> None:
+    def __init__(self, app: AsgiApp, *, connections_max: int, at_once: AtOnce | None = None) -> None:
         self._config = Config(
             app=app,  # type: ignore[arg-type]
             loop="none",
@@ -47,6 +47,7 @@ class Listener:
         )
         self._config.load()
         self._connections_max = connections_max
+        self._at_once = at_once
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
@@ -97,7 +98,9 @@ class Listener:
             yield connection
 
     def _connection(self) -> asyncio.Protocol:
-        return LimitedConnection(self._config, self._state, {}, connections_max=self._connections_max)
+        return LimitedConnection(
+            self._config, self._state, {}, connections_max=self._connections_max, at_once=self._at_once
+        )
 
     async def _tick_forever(self) -> None:
         while True:

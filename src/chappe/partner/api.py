@@ -215,12 +215,18 @@ async def _body(page: Page, receive: Receive) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_answer(send: Send, answer: Answer, *, has_body: bool) -> None:
-    """Sends a whole answer; without its body to a HEAD."""
+def answer_headers(answer: Answer) -> list[Header]:
+    """The headers of an answer in the order they are sent; the connection adds its own."""
     headers = list(answer.headers)
     if answer.status != 204:  # which must not have a length (RFC 9110, section 8.6)
         headers.append((b"content-length", b"%d" % len(answer.body)))
     if answer.content_type:
         headers.append((b"content-type", answer.content_type))
+    return headers
+
+
+async def send_answer(send: Send, answer: Answer, *, has_body: bool) -> None:
+    """Sends a whole answer; without its body to a HEAD."""
+    headers = answer_headers(answer)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body if has_body else b""})

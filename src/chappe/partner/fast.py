@@ -1,100 +1,120 @@
-"""The fast path of the hottest calls: the plainest requests, answered in one go, the same bytes as `PartnerApi`'s.
+"""The fast path of the hottest calls: the plainest requests answered at once, with the octets of the ordinary path.
 
-Taken by a GET of a credits page with the key where the documentation's samples have it, no body, and a good answer.
-Everything else, every refusal included, is left to the ordinary path as if nobody had looked: the limit is counted
-last, so a request is counted once whichever way it goes. tests/behaviours/test_fast_path.py sends everything both ways.
+`FastPath.answer` is asked by the connection before a task is made for a request. It takes a GET of a credits page with
+the key where the documentation's samples have it, no body, and a good answer, on a database that is read inline.
+Everything else, every refusal included, goes the ordinary way as if nobody had looked: the limit is counted last, so a
+request is counted once whichever way it goes. tests/behaviours/test_fast_path.py sends everything both ways.
 """
 
 from __future__ import annotations
 
-from chappe.accounts.account import address_is_allowed
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from chappe.accounts.account import Account, address_is_allowed
 from chappe.accounts.find import account_by_key_hash
 from chappe.accounts.keys import key_hash
-from chappe.partner.api import AsgiApp, PartnerApi, Receive, Scope, Send, send_answer
-from chappe.partner.endpoint import Call, Endpoint
+from chappe.credit.prices import PriceBook
+from chappe.partner.api import PartnerApi, answer_headers
+from chappe.partner.endpoint import Payload
+from chappe.partner.errors import Header
 from chappe.partner.limits import headers as limit_headers
 from chappe.partner.mail import credits as mail_credits
-from chappe.partner.parameters import Parameters
+from chappe.partner.page import Page
 from chappe.partner.product import PREFIXES
 from chappe.partner.sms import credits as sms_credits
 from chappe.partner.voice import credits as voice_credits
 from chappe.partner.writer import Answer, render
 from chappe.storage.database import StorageUnavailable
+from chappe.storage.sqlite import SqliteDatabase
 
-HOT: tuple[Endpoint, ...] = (sms_credits.ENDPOINT, mail_credits.ENDPOINT, voice_credits.ENDPOINT)
-"""Endpoints whose handlers look at the account only, change nothing and refuse nothing."""
+Hot = tuple[Page, Callable[[Account, PriceBook], Payload]]
+
+HOT: tuple[Hot, ...] = (
+    (sms_credits.PAGE, sms_credits.payload),
+    (mail_credits.PAGE, mail_credits.payload),
+    (voice_credits.PAGE, voice_credits.payload),
+)
+"""Pages that look at nothing but the account, change nothing and refuse nothing."""
 
 KEY_CHARS_MAX = 128
 _QUERY = b"apiKey="
 _PATH_END = "/{apiKey}"
-# A body, or something to be said about one. No other header changes a good answer to these pages; trusted
-# proxies' are read by `client_address`.
+# A body, or something to be said about one. No other header changes a good answer of these pages; those of
+# trusted proxies are read by `client_address`.
 _NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"content-encoding", b"expect"))
-_NO_PARAMETERS = Parameters({}, {}, {})
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("partner")
 
 
 class FastPath:
-    """An ASGI application that answers what it can in `api`'s name and leaves the rest to `ordinary`."""
+    """Answers in the name of `api`: with its services, its limits, its metrics."""
 
-    def __init__(self, api: PartnerApi, ordinary: AsgiApp) -> None:
-        self._api = api
-        self._ordinary = ordinary
-        self._by_query: dict[bytes, Endpoint] = {}
+    def __init__(self, api: PartnerApi, database: SqliteDatabase) -> None:
+        self._database = database
+        self._vault = api.services.store.vault
+        self._prices = api.services.prices
+        self._throttle = api.throttle
+        self._client_address = api.client_address
+        self._metrics = api.metrics
+        self._by_query: dict[bytes, Hot] = {}
         """`/sms/v1/me` for `/sms/v1/me?apiKey=K`"""
-        self._by_path: dict[bytes, Endpoint] = {}
+        self._by_path: dict[bytes, Hot] = {}
         """`/voice/v1/me` for `/voice/v1/me/K`"""
         bases = {product: base for base, product in PREFIXES.items()}
-        for endpoint in HOT:
-            for path in endpoint.page.paths:
+        for page, payload in HOT:
+            for path in page.paths:
                 table = self._by_path if path.endswith(_PATH_END) else self._by_query
-                table[(bases[endpoint.page.product] + path.removesuffix(_PATH_END)).encode()] = endpoint
+                table[(bases[page.product] + path.removesuffix(_PATH_END)).encode()] = page, payload
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hot = self._hot(scope)
-        answer = await self._good_answer(scope, *hot) if hot else None
-        if hot is None or answer is None:
-            await self._ordinary(scope, receive, send)
-            return
-        page = hot[0].page
-        self._api.metrics.answered(page.product, page.name, 200)
-        await send_answer(send, answer, has_body=True)
-
-    def _hot(self, scope: Scope) -> tuple[Endpoint, bytes] | None:
-        """The endpoint and the key of a plain request, else None."""
-        query: bytes = scope["query_string"]
-        if query:
-            endpoint = self._by_query.get(scope["raw_path"])
+    def answer(
+        self, url: bytes, headers: Sequence[Header], peer: str
+    ) -> tuple[Sequence[Header], bytes] | None:
+        """Headers and body of the answer 200 to a GET of `url`; or None, with nothing counted."""
+        path, mark, query = url.partition(b"?")
+        if mark:
+            hot = self._by_query.get(path)
             key = query[len(_QUERY) :] if query.startswith(_QUERY) else b""
         else:
-            base, _, key = scope["raw_path"].rpartition(b"/")
-            endpoint = self._by_path.get(base)
-        # isalnum() of octets is of ASCII only: no escape, no second parameter, no other segment of a path.
-        if endpoint is None or not key.isalnum() or len(key) > KEY_CHARS_MAX or scope["method"] != "GET":
+            base, _, key = path.rpartition(b"/")
+            hot = self._by_path.get(base)
+        # isalnum() of octets is of ASCII only: no escape, no second parameter, no fragment, no other segment.
+        if hot is None or not key.isalnum() or len(key) > KEY_CHARS_MAX:
             return None
-        for name, _ in scope["headers"]:
+        for name, _ in headers:
             if name in _NOT_PLAIN:
                 return None
-        return endpoint, key
-
-    async def _good_answer(self, scope: Scope, endpoint: Endpoint, key: bytes) -> Answer | None:
-        """The answer with status 200, counted; or None with nothing counted."""
-        api, services, page = self._api, self._api.services, endpoint.page
-        hashed = key_hash(services.store.vault, key.decode("ascii"))
+        page, payload = hot
         try:
-            account = await services.store.database.read(lambda reader: account_by_key_hash(reader, hashed))
+            answer = self._good_answer(page, payload, key, headers, peer)
         except StorageUnavailable:
+            return None  # the ordinary path says so
+        except Exception as error:
+            self._metrics.unexpected.labels(where="fast path").inc()
+            _log.error("an unexpected exception", page=f"{page.product}.{page.name}", exc_info=error)
             return None
-        if account is None or account.state != "active":
+        return None if answer is None else (answer_headers(answer), answer.body)
+
+    def _good_answer(
+        self,
+        page: Page,
+        payload: Callable[[Account, PriceBook], Payload],
+        key: bytes,
+        headers: Sequence[Header],
+        peer: str,
+    ) -> Answer | None:
+        hashed = key_hash(self._vault, key.decode("ascii"))
+        account = self._database.read_inline(lambda reader: account_by_key_hash(reader, hashed))
+        if (
+            account is None
+            or account.state != "active"
+            or not address_is_allowed(account.allowed_networks, self._client_address.of(peer, headers))
+        ):
             return None
-        client = scope["client"]
-        address = api.client_address.of(client[0] if client else "", scope["headers"])
-        if not address_is_allowed(account.allowed_networks, address):
-            return None
-        payload = await endpoint.handler(Call(services, account, _NO_PARAMETERS))
-        content_type, body = render(page, payload, "json")
-        decision = api.throttle.take(page, account.id)
-        if decision is None:
-            return Answer(200, (), content_type, body)
-        if not decision.allowed:
-            return None  # a refused request counts nothing, so the ordinary path is refused as well
-        return Answer(200, limit_headers(decision), content_type, body)
+        content_type, body = render(page, payload(account, self._prices), "json")
+        decision = self._throttle.take(page, account.id)
+        if decision is not None and not decision.allowed:
+            return None  # a refused request counts nothing: the ordinary path finds the same
+        self._metrics.answered(page.product, page.name, 200)
+        return Answer(200, () if decision is None else limit_headers(decision), content_type, body)

@@ -96,8 +96,10 @@ class Sender:
 
     def throttled(self, submission: Submission, now_ms: float) -> None:
         """The operator said "not now": it goes again, and for a while nothing else does."""
+        if not submission.throttles:
+            submission.throttled_ms = now_ms
         submission.throttles += 1
-        if submission.throttles > THROTTLES_MAX and self._accepted_ms >= submission.sent_at_ms:
+        if submission.throttles > THROTTLES_MAX and self._accepted_ms > submission.throttled_ms:
             self.put_off(submission, submission.throttles - THROTTLES_MAX, now_ms)
             return
         self._pacing.throttled(submission.sent_at_ms, now_ms, self._in_flight)

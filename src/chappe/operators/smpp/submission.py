@@ -26,7 +26,16 @@ RECEIPT_ALWAYS: Final = 1
 class Submission:
     """One submit_sm, from when the dispatcher hands it over until its outcome is given to be committed."""
 
-    __slots__ = ("connection", "departure", "failures", "parts", "request", "sent_at_ms", "throttles")
+    __slots__ = (
+        "connection",
+        "departure",
+        "failures",
+        "parts",
+        "request",
+        "sent_at_ms",
+        "throttled_ms",
+        "throttles",
+    )
 
     def __init__(self, departure: Departure, parts: tuple[int, ...], request: SubmitSm) -> None:
         self.departure = departure
@@ -37,6 +46,8 @@ class Submission:
         """Where it is in flight, or where it keeps its slot while it waits to be sent again."""
         self.sent_at_ms = 0
         self.throttles = 0
+        self.throttled_ms = 0.0
+        """When it was throttled first."""
         self.failures = 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from chappe.accounts.account import Account
 from chappe.credit.money import balance_text
+from chappe.credit.prices import PriceBook
 from chappe.partner.endpoint import Call, Endpoint, Payload
 from chappe.partner.errors import Message
 from chappe.partner.limits import Limit
@@ -23,19 +25,23 @@ PAGE = Page(
 )
 
 
-async def credits(call: Call) -> Payload:
+def payload(account: Account, prices: PriceBook) -> Payload:
     """How many mails the balance buys."""
-    account = call.account
     return {
         "success": True,
         "code": 200,
         "user": {"username": account.email},
         "credits": {
-            "creditMail": call.services.prices.how_many(account.balance_micro, account.id, "mail"),
+            "creditMail": prices.how_many(account.balance_micro, account.id, "mail"),
             "currency": "EUR",
             "balance": balance_text(account.balance_micro),
         },
     }
+
+
+async def credits(call: Call) -> Payload:
+    """The page as an endpoint."""
+    return payload(call.account, call.services.prices)
 
 
 ENDPOINT = Endpoint(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from chappe.accounts.account import Account
 from chappe.credit.money import balance_text
+from chappe.credit.prices import PriceBook
 from chappe.partner.endpoint import Call, Endpoint, Payload
 from chappe.partner.errors import Message
 from chappe.partner.page import Page
@@ -19,10 +21,9 @@ PAGE = Page(
 )
 
 
-async def credits(call: Call) -> Payload:
+def payload(account: Account, prices: PriceBook) -> Payload:
     """What the balance buys, in SMS of both ranges and in HLR look-ups."""
-    account = call.account
-    how_many = call.services.prices.how_many
+    how_many = prices.how_many
     balance_micro = account.balance_micro
     low_cost = how_many(balance_micro, account.id, "sms-lowcost")
     balance = balance_text(balance_micro)
@@ -41,6 +42,11 @@ async def credits(call: Call) -> Payload:
             "creditSmsLowCost": low_cost,  # the name that clients of 2018 read
         },
     }
+
+
+async def credits(call: Call) -> Payload:
+    """The page as an endpoint."""
+    return payload(call.account, call.services.prices)
 
 
 ENDPOINT = Endpoint(

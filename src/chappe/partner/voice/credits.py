@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from chappe.accounts.account import Account
 from chappe.credit.money import exact_text
+from chappe.credit.prices import PriceBook
 from chappe.partner.endpoint import Call, Endpoint, Payload
 from chappe.partner.errors import Message
 from chappe.partner.limits import Limit
@@ -18,10 +20,9 @@ PAGE = Page(
 )
 
 
-async def credits(call: Call) -> Payload:
+def payload(account: Account, prices: PriceBook) -> Payload:
     """The balance, how long it can speak to mobiles and landlines, and how many messages it can deposit."""
-    account = call.account
-    how_many = call.services.prices.how_many
+    how_many = prices.how_many
     return {
         "success": True,
         "credit": exact_text(account.balance_micro),
@@ -38,6 +39,11 @@ def _duration(seconds: int) -> dict[str, int]:
     minutes, s = divmod(seconds, 60)
     h, m = divmod(minutes, 60)
     return {"h": h, "m": m, "s": s}
+
+
+async def credits(call: Call) -> Payload:
+    """The page as an endpoint."""
+    return payload(call.account, call.services.prices)
 
 
 ENDPOINT = Endpoint(

@@ -1,0 +1,118 @@
+"""Servers under measurement: processes of their own on the servers' core, started and ended by their id."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.figures import Void
+from bench.load import Exchange, drive
+from bench.machine import cpu_s, pin_server, resident_mb
+
+CHAPPE = Path(sys.executable).with_name("chappe")
+READY_S_MAX = 30.0
+STOP_S_MAX = 15.0
+
+
+class Server:
+    """A process that prints `ready http://127.0.0.1:PORT`. `ready_s` is how long that took."""
+
+    def __init__(self, command: Sequence[str | Path], name: str) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAPPE_")}
+        begin_s = time.perf_counter()
+        self.name = name
+        self._process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            preexec_fn=pin_server,  # noqa: PLW1509 - this program has one thread
+        )
+        try:
+            self.address = ("127.0.0.1", self._port())
+        except BaseException:
+            self.stop()
+            raise
+        self.ready_s = time.perf_counter() - begin_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def resident_mb(self) -> float:
+        return resident_mb(self._process.pid)
+
+    @property
+    def cpu_s(self) -> float:
+        return cpu_s(self._process.pid)
+
+    def stop(self) -> None:
+        """SIGTERM, SIGKILL if that is not enough; returns when it is gone."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _port(self) -> int:
+        assert self._process.stdout is not None
+        said = b""
+        while b"\n" not in said:
+            readable, _, _ = select.select([self._process.stdout], [], [], READY_S_MAX)
+            more = os.read(self._process.stdout.fileno(), 4096) if readable else b""
+            if not more:
+                raise Void(f"{self.name} did not become ready")
+            said += more
+        return int(said.partition(b"\n")[0].rpartition(b":")[2])
+
+
+def bare(kind: str) -> Server:
+    """The yardstick on "listener" or "uvicorn"."""
+    return Server([sys.executable, "-m", "bench.bare", kind], f"bare ASGI on {kind}")
+
+
+def chappe(data: Path) -> Server:
+    """`chappe serve` on the folder `data`."""
+    return Server([CHAPPE, "serve", "--host", "127.0.0.1", "--port", "0", "--data", data], "chappe serve")
+
+
+class Measured:
+    """A server under one kind of load, turn after turn; keeps what the turns cost it."""
+
+    def __init__(self, server: Server, exchanges: Sequence[Exchange], turn_s: float) -> None:
+        self.server = server
+        self.cpu_us: list[float] = []
+        """The server's processor time an answer, one value a turn."""
+        self.busy: list[float] = []
+        self._exchanges = exchanges
+        self._turn_s = turn_s
+        self._answers = 0
+
+    def turn(self) -> float:
+        """Answers a second over one turn, after a short warm-up."""
+        drive(self.server.address, self._exchanges, seconds=self._turn_s / 8, first=self._position())
+        before_s = self.server.cpu_s
+        load = drive(self.server.address, self._exchanges, seconds=self._turn_s, first=self._position())
+        self.cpu_us.append((self.server.cpu_s - before_s) / load.answers * 1e6)
+        self.busy.append(load.busy)
+        self._answers += load.answers
+        return load.per_second
+
+    def _position(self) -> int:
+        return self._answers % len(self._exchanges)

@@ -1,0 +1,70 @@
+"""Reads the server's database from outside: of a killed server from a copy, so that its recovery stays its own."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chappe.messages.states import State
+
+FILES = ("chappe.db", "chappe.db-wal")
+
+
+class Leaving(NamedTuple):
+    """A recipient that was `leaving` when the server was killed."""
+
+    message_id: int
+    number: int
+
+
+def leaving_at_the_kill(data: Path, scratch: Path) -> set[Leaving]:
+    """Of a server that is dead."""
+    scratch.mkdir()
+    for name in FILES:
+        if (data / name).exists():
+            shutil.copyfile(data / name, scratch / name)
+    with closing(sqlite3.connect(scratch / FILES[0])) as connection:
+        rows = connection.execute(
+            "SELECT message_id, number FROM recipients WHERE state = ?", (State.LEAVING,)
+        ).fetchall()
+    shutil.rmtree(scratch)
+    return {Leaving(*row) for row in rows}
+
+
+@contextmanager
+def reading(data: Path) -> Iterator[Reading]:
+    """The database as it is committed, beside a running server or without one."""
+    with closing(sqlite3.connect(f"file:{data / FILES[0]}?mode=ro", uri=True)) as connection:
+        yield Reading(connection)
+
+
+class Reading:
+    """Queries of the judge, in plain SQL: nothing of the server's own code."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def one(self, sql: str, *params: object) -> Any:
+        row = self._connection.execute(sql, params).fetchone()
+        return None if row is None else row[0]
+
+    @property
+    def unfinished(self) -> int:
+        """Recipients that should have left by now and have not come to an end."""
+        return self.one(
+            "SELECT COUNT(*) FROM recipients r JOIN messages m ON m.id = r.message_id"
+            " WHERE m.due_at_ms IS NULL AND r.state < ?",
+            State.DELIVERED,
+        )
+
+    @property
+    def untold(self) -> int:
+        """Events whose customer has not been told."""
+        return self.one("SELECT COUNT(*) FROM events WHERE state = 'pending'")
