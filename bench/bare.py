@@ -49,7 +49,9 @@ async def _on_listener() -> None:
 def _on_uvicorn() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
     _ready(listening.getsockname()[1])
-    config = uvicorn.Config(hello, loop="uvloop", http="httptools", ws="none", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        hello, loop="uvloop", http="httptools", ws="none", lifespan="off", access_log=False
+    )
     config.log_level = logging.ERROR
     uvicorn.Server(config).run(sockets=[listening])
 

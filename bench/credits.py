@@ -10,7 +10,6 @@ from bench.figures import Context, Figure, in_turns
 from bench.filled import Filled, fill
 from bench.load import Exchange, get
 from bench.servers import Measured, bare, chappe
-
 from chappe.credit.money import balance_text, exact_text
 
 ACCOUNTS = 10_000

@@ -45,7 +45,5 @@ def in_turns(
     for _ in range(rounds):
         subjects.append(subject())
         references.append(reference())
-    ratios = [
-        value / statistics.mean(references[turn : turn + 2]) for turn, value in enumerate(subjects)
-    ]
+    ratios = [value / statistics.mean(references[turn : turn + 2]) for turn, value in enumerate(subjects)]
     return references, subjects, ratios

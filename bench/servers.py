@@ -34,7 +34,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
-            preexec_fn=pin_server,  # noqa: PLW1509 - this program has one thread
+            preexec_fn=pin_server,
         )
         try:
             self.address = ("127.0.0.1", self._port())

@@ -43,7 +43,8 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _line(tried: dict[str, Any]) -> str:
-    line = f"attempt {tried['attempt']} part {tried['part'] + 1}: {tried['operator']} {_at(tried['leftAtMs'])} {tried['outcome']}"
+    line = f"attempt {tried['attempt']} part {tried['part'] + 1}: {tried['operator']}"
+    line += f" {_at(tried['leftAtMs'])} {tried['outcome']}"
     if tried["smscMessageId"]:
         line += f" as {tried['smscMessageId']}"
     if tried["commandStatus"]:

@@ -188,7 +188,9 @@ class GroupCommit:
         try:
             _, values, error = self._run_unit(lambda tx: unit.batch(tx, items), future)
         except _Spoiled:
-            queue.extendleft(reversed(waiting[1:]))  # the first one is told; the others go into the next group
+            queue.extendleft(
+                reversed(waiting[1:])
+            )  # the first one is told; the others go into the next group
             raise
         if error is None:
             return [(future, value, None) for (_, future), value in zip(waiting, values, strict=True)]

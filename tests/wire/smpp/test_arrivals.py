@@ -102,7 +102,10 @@ async def test_parts_of_a_reply_are_joined_whatever_their_order_and_acknowledged
     assert smsc.peer.answers == []
     smsc.peer.send(reply_pdu(b"alone"), part(3, 2, b"deux "))  # type: ignore[arg-type]
     await until(lambda: len(smsc.peer.answers) == 5)
-    assert bench.outcomes.replies == [Reply(NUMBER, "36000", "alone"), Reply(NUMBER, "36000", "un deux trois")]
+    assert bench.outcomes.replies == [
+        Reply(NUMBER, "36000", "alone"),
+        Reply(NUMBER, "36000", "un deux trois"),
+    ]
 
 
 async def test_a_character_cut_in_two_is_whole_again(bench: Bench, smsc: ScriptedSmsc) -> None:
@@ -170,7 +173,9 @@ async def test_what_makes_no_sense_is_acknowledged_and_logged_without_its_conten
     assert operator.is_up
 
 
-async def test_what_was_stored_when_its_link_is_gone_disturbs_nothing(bench: Bench, smsc: ScriptedSmsc) -> None:
+async def test_what_was_stored_when_its_link_is_gone_disturbs_nothing(
+    bench: Bench, smsc: ScriptedSmsc
+) -> None:
     operator = await bench.start()
     bench.outcomes.is_open.clear()
     smsc.peer.send(receipt_pdu("1"))

@@ -50,7 +50,9 @@ async def test_an_operator_that_throttles_for_a_minute_gets_everything_once(
     assert len(accepted) == 60
 
 
-async def test_an_operator_with_room_for_ten_a_second_gets_about_that(bench: Bench, smsc: ScriptedSmsc) -> None:
+async def test_an_operator_with_room_for_ten_a_second_gets_about_that(
+    bench: Bench, smsc: ScriptedSmsc
+) -> None:
     taken: list[float] = []
 
     def answer(peer: Peer, request: SubmitSm) -> Response | None:
@@ -81,7 +83,9 @@ async def test_a_nack_that_throttles_is_no_refusal(bench: Bench, smsc: ScriptedS
     assert bench.outcomes.words() == [(1, 0, "accepted")]
 
 
-async def test_a_number_whose_queue_is_full_does_not_hold_up_the_others(bench: Bench, smsc: ScriptedSmsc) -> None:
+async def test_a_number_whose_queue_is_full_does_not_hold_up_the_others(
+    bench: Bench, smsc: ScriptedSmsc
+) -> None:
     def answer(peer: Peer, request: SubmitSm) -> Response | None:
         if request.destination_addr == "33600000099":
             return request.response(Status.ESME_RMSGQFUL)
