@@ -23,6 +23,6 @@ response = connection.getresponse()
 body = response.read().decode()
 connection.close()
 if response.status == http.HTTPStatus.OK:
-    print(body)  # noqa: T201
+    print(body)
 else:
     sys.exit(body)

@@ -9,6 +9,6 @@ base, key, form = sys.argv[1:]
 url = base + "/me/" + key if form == "path" else base + "/me?apiKey=" + key
 answer = requests.get(url).json()
 if answer.get("success") is True:
-    print(json.dumps(answer))  # noqa: T201
+    print(json.dumps(answer))
 else:
     sys.exit(json.dumps(answer))
