@@ -27,6 +27,8 @@ class Esme(Connection):
     def __init__(self, handler: Handler) -> None:
         super().__init__(handler, Role.SMSC, SETTINGS)
         self.system_id = ""
+        self.is_leaving = False
+        """It has asked to unbind: nothing is sent to it any more."""
         self.refused_binds = 0
         self.rests_until_ms = 0
         self.rest_ms = REST_MS_MIN
@@ -39,7 +41,7 @@ class Esme(Connection):
     @property
     def free(self) -> int:
         """How many deliver_sm it takes now."""
-        return self.room if self.is_receiver else 0
+        return self.room if self.is_receiver and not self.is_leaving else 0
 
     def deliver(self, pdu: DeliverSm, delivery: Delivery) -> None:
         """Sends it, with the next `flush`."""

@@ -184,6 +184,7 @@ class Smsc:
             self._bind(connection, request)
         else:
             assert isinstance(request, QuerySm | CancelSm | ReplaceSm | Unbind)
+            connection.is_leaving = isinstance(request, Unbind)
             self._worker.ask(connection, request)
 
     def _bind(self, connection: Esme, request: Bind) -> None:

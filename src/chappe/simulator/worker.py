@@ -146,7 +146,12 @@ class Worker:
             _log.exception("unexpected")
             self._fail(work, error)
         else:
-            self._owner.settled(work, done)
+            try:
+                self._owner.settled(work, done)
+            except Exception:
+                # It is stored; whoever waits for an answer asks again.
+                self._on_unexpected()
+                _log.exception("unexpected")
             for (_, future), value in zip(work.calls, done.values, strict=True):
                 if not future.done():
                     future.set_result(value)

@@ -202,11 +202,11 @@ async def test_submit_multi_reaches_each_phone_and_names_those_it_cannot(net: Ne
     )
     response = await esme.ask(request)
     assert isinstance(response, SubmitMultiResp)
-    assert [(each.address, each.command_status) for each in response.unsuccessful] == [
+    assert {(each.address, each.command_status) for each in response.unsuccessful} == {
         ("none", Status.ESME_RINVDSTADR),
         ("friends", Status.ESME_RINVDLNAME),
         ("33600000005", Status.ESME_RINVDSTADR),
-    ] or {each.address for each in response.unsuccessful} == {"none", "friends", "33600000005"}
+    }
     await net.advance(30)
     # One id for all of it (section 4.5.2), told apart by the number.
     assert await esme.receipts(2) == [(response.message_id, "DELIVERED")] * 2
