@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from chappe.administration.ask import ask_server
+from chappe.administration.commands import Command
+
 CHAPPE = Path(sys.executable).with_name("chappe")
 READY_S_MAX = 20.0
 STOP_S_MAX = 10.0
@@ -137,6 +140,12 @@ class ChappeServer:
             f"chappe {' '.join(arguments)}: exit code {done.returncode}, expected {exit_code}\n{done.stderr}"
         )
         return done.stdout
+
+    def ask(self, command: Command) -> dict[str, Any]:
+        """What the running server answers on its socket, as the command line asks it, without a process."""
+        result = ask_server(self.data / "chappe.sock", command)
+        assert result is not None, "no server answers on the socket"
+        return result
 
     def create_account(self, email: str, credit: str = "100", *options: str) -> dict[str, Any]:
         """`{"apiKey": ..., "email": ..., "balance": "100"}`; `options` go to `chappe account create`."""

@@ -90,6 +90,10 @@ def test_the_folder_comes_from_the_flag_or_the_variable(tmp_path: Path) -> None:
     assert load_settings(Flags(data="/elsewhere"), {"CHAPPE_DATA": str(tmp_path)}).data == Path("/elsewhere")
 
 
+def test_a_certificate_without_a_port_is_no_error(tmp_path: Path) -> None:
+    assert load(tmp_path, "", {"CHAPPE_TLS_CERT": "cert.pem"}).tls_port is None
+
+
 def test_limits_are_turned_off_by_variable_or_file(tmp_path: Path) -> None:
     assert not load(tmp_path, "", {"CHAPPE_RATE_LIMITS": "off"}).rate_limits
     assert not load(tmp_path, "[limits]\nenabled = false").rate_limits

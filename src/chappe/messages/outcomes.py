@@ -14,6 +14,7 @@ import structlog
 
 from chappe.messages.meta import MessageCache, MessageMeta
 from chappe.messages.port import FINAL_RECEIPTS, Departure, Operator, Outcome, Receipt, Reply, Submitted
+from chappe.messages.receipts import Found, find_submission, keep_unmatched, take_waiting
 from chappe.messages.refund import refund
 from chappe.messages.states import State
 from chappe.optouts.numbers import opt_out
@@ -55,11 +56,6 @@ _CONTACT = (
     "INSERT INTO last_contacts (number, message_id) VALUES (?, ?)"
     " ON CONFLICT (number) DO UPDATE SET message_id = excluded.message_id"
     " WHERE excluded.message_id > last_contacts.message_id"
-)
-_OPEN = (
-    "SELECT message_id, number, attempt, part, left_at_ms FROM submissions"
-    " WHERE smsc_message_id = ? AND smsc = ? AND receipt_at_ms IS NULL AND smsc_message_id <> ''"
-    " ORDER BY left_at_ms DESC LIMIT 1"
 )
 _PARTS = (
     "SELECT part, outcome, receipt_state FROM submissions WHERE message_id = ? AND number = ? AND outcome <> 'lost'"
@@ -218,6 +214,10 @@ class CommittedOutcomes:
             self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
 
     def _refused(self, batch: _Batch, departure: Departure) -> None:
+        if departure.attempt > 1:
+            # The answer to an earlier attempt was lost: it may have left, so nothing can be taken back.
+            self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
+            return
         row = batch.tx.one(_REFUSE, (batch.now_ms, departure.message_id, departure.number))
         if row is None:
             return
@@ -229,24 +229,15 @@ class CommittedOutcomes:
     # --- receipts -----------------------------------------------------------------------------------------
 
     def _receipt(self, batch: _Batch, receipt: Receipt) -> None:
-        for candidate in receipt.candidates:
-            row = batch.tx.one(_OPEN, (candidate, batch.operator.smsc))
-            if row is not None:
-                if receipt.state in FINAL_RECEIPTS:
-                    self._matched(batch, row, receipt.state, receipt.error)
-                return
         if receipt.state not in FINAL_RECEIPTS:
             return
+        smsc = batch.operator.smsc
+        found = find_submission(batch.tx, smsc, receipt)
+        if found is not None:
+            self._matched(batch, found, receipt.state, receipt.error)
+            return
+        keep_unmatched(batch.tx, smsc, receipt, batch.next_id(), batch.now_ms)
         batch.has_unmatched = True
-        receipt_id = batch.next_id()
-        batch.tx.run_many(
-            "INSERT INTO unmatched_receipts (id, smsc, smsc_message_id, state, error, received_at_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (receipt_id, batch.operator.smsc, candidate, receipt.state, receipt.error, batch.now_ms)
-                for candidate in dict.fromkeys(receipt.candidates)
-            ],
-        )
 
     def _match_waiting_receipts(self, batch: _Batch, answers: list[Submitted]) -> None:
         """Receipts that came before the answers just written."""
@@ -256,27 +247,14 @@ class CommittedOutcomes:
         for answer in answers:
             if answer.outcome != "accepted" or not answer.smsc_message_id:
                 continue
-            departure = answer.departure
-            # Only what came after this message left: an SMSC that counts ids in a circle may use one again.
-            waiting = batch.tx.one(
-                "SELECT id, state, error FROM unmatched_receipts WHERE smsc_message_id = ? AND smsc = ?"
-                " AND received_at_ms >= ? ORDER BY id LIMIT 1",
-                (answer.smsc_message_id, batch.operator.smsc, departure.left_at_ms),
-            )
-            if waiting is None:
-                continue
-            batch.tx.run("DELETE FROM unmatched_receipts WHERE id = ?", (waiting[0],))
-            row = (
-                departure.message_id,
-                departure.number,
-                departure.attempt,
-                answer.part,
-                departure.left_at_ms,
-            )
-            self._matched(batch, row, waiting[1], waiting[2])
+            waiting = take_waiting(batch.tx, batch.operator.smsc, answer)
+            if waiting is not None:
+                departure = answer.departure
+                found = Found(departure.message_id, departure.number, departure.attempt, answer.part)
+                self._matched(batch, found, waiting.state, waiting.error)
 
-    def _matched(self, batch: _Batch, row: tuple[int, int, int, int, int], state: str, error: str) -> None:
-        message_id, number, attempt, part, _ = row
+    def _matched(self, batch: _Batch, found: Found, state: str, error: str) -> None:
+        message_id, number, attempt, part = found
         batch.tx.run(
             "UPDATE submissions SET receipt_state = ?, receipt_error = ?, receipt_at_ms = ?"
             " WHERE message_id = ? AND number = ? AND attempt = ? AND part = ? AND receipt_at_ms IS NULL",

@@ -56,11 +56,14 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A delivery receipt. `candidates`: the message id in every spelling to try, best first, never empty."""
+    """A delivery receipt. `candidates`: the message id in every spelling to try, first as it stands, never empty;
+    those after the first are guesses. `number`: the phone that it names, E.164 digits, None where it names none.
+    """
 
     candidates: tuple[str, ...]
     state: ReceiptState
     error: str
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

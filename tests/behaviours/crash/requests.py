@@ -76,7 +76,7 @@ class Maker:
         self.count += 1
         tag = f"r{self.count}"
         kind: Kind = chosen.choices(["plain", "deferred", "sandbox"], [90, 6, 4])[0]
-        amount = chosen.choice([1, 1, 1, chosen.randint(2, 30)])
+        amount = chosen.choice([1, 1, 1, chosen.randint(2, 12)])
         numbers = list(range(self.next_number, self.next_number + amount))
         self.next_number += amount
         text, parts = f"{tag} of this round", 1

@@ -69,7 +69,7 @@ async def test_a_receipt_in_data_sm_is_answered_in_kind(bench: Bench, smsc: Scri
     smsc.peer.send(DataSm(source_addr=str(NUMBER), esm_class=4, tlvs=((0x1E, b"AB\0"), (0x427, b"\x02"))))
     await until(lambda: smsc.peer.answers)
     assert type(smsc.peer.answers[0]) is DataSmResp
-    assert bench.outcomes.all == [Receipt(("ab", "171"), "delivered", "")]
+    assert bench.outcomes.all == [Receipt(("ab", "171"), "delivered", "", NUMBER)]
 
 
 @pytest.mark.parametrize(

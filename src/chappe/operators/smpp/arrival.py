@@ -19,6 +19,8 @@ from chappe.operators.smpp.tlv import find_number
 CANDIDATE_CHARACTERS_MAX: Final = 64
 ERROR_CHARACTERS_MAX: Final = 32
 NUMBER_DIGITS_MAX: Final = 15
+PHONE_MIN: Final = 10_000_000
+"""Shorter numbers are short codes: senders, not phones."""
 _NATIONAL_DIGITS: Final = 9
 """Of a French number, without its 0."""
 
@@ -54,7 +56,7 @@ def read_arrival(
     """What came, or None where it means nothing to us. Never raises."""
     receipt = read_receipt(pdu)
     if receipt is not None:
-        return _receipt(pdu, receipt)
+        return _receipt(pdu, receipt, country_code)
     number = phone_number(pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi, country_code)
     if number is None or pdu.esm_class & EsmClass.TYPE_MASK:
         return None  # an alphanumeric sender, or an acknowledgement between telephones (section 5.2.12)
@@ -67,7 +69,7 @@ def read_arrival(
     return ReplyPart(key, place, incoming.octets, incoming.data_coding, reply)
 
 
-def _receipt(pdu: DeliverSm | DataSm, receipt: ReceiptRead) -> Receipt | None:
+def _receipt(pdu: DeliverSm | DataSm, receipt: ReceiptRead, country_code: str) -> Receipt | None:
     candidates = tuple(key for key in receipt.message_ids if len(key) <= CANDIDATE_CHARACTERS_MAX)
     if not candidates:
         return None
@@ -81,7 +83,20 @@ def _receipt(pdu: DeliverSm | DataSm, receipt: ReceiptRead) -> Receipt | None:
             state = "enroute"
     if pdu.esm_class & EsmClass.TYPE_MASK == EsmClass.INTERMEDIATE and not receipt.is_final:
         state = "enroute"
-    return Receipt(candidates, state, receipt.error_code[:ERROR_CHARACTERS_MAX])
+    number = _phone_of_receipt(pdu, country_code)
+    return Receipt(candidates, state, receipt.error_code[:ERROR_CHARACTERS_MAX], number)
+
+
+def _phone_of_receipt(pdu: DeliverSm | DataSm, country_code: str) -> int | None:
+    """Its source; of an SMSC that leaves the addresses as they were submitted, its destination."""
+    for address, ton, npi in (
+        (pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi),
+        (pdu.destination_addr, pdu.dest_addr_ton, pdu.dest_addr_npi),
+    ):
+        number = phone_number(address, ton, npi, country_code)
+        if number is not None and number >= PHONE_MIN:
+            return number
+    return None
 
 
 def phone_number(address: str, ton: int, npi: int, country_code: str) -> int | None:

@@ -1,6 +1,7 @@
 """One bind of an operator: connects, binds, stays bound, parts in good order, and comes back whenever it ends."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
@@ -43,6 +44,8 @@ PARTING_S_MAX: Final = 2.0
 UNBIND_S_MAX: Final = 1.0
 COMPLAINTS_MAX: Final = 20
 """Lines in the log about what a peer does wrong, a connection: it may go on all day."""
+
+_FORESEEN: Final = frozenset({EndReason.LOCAL, EndReason.UNBOUND})
 
 _BINDS: Final[dict[BindKind, type[Bind]]] = {
     "transmitter": BindTransmitter,
@@ -97,9 +100,9 @@ class Link:
         self._session_settings = Settings(
             window=operator.window,
             settled_by_owner=True,
-            response_ms=int(operator.response_timeout_s * 1000),
-            enquire_link_ms=int(operator.enquire_link_s * 1000),
-            bind_ms=int(operator.response_timeout_s * 1000),
+            response_ms=math.ceil(operator.response_timeout_s * 1000),
+            enquire_link_ms=math.ceil(operator.enquire_link_s * 1000),
+            bind_ms=math.ceil(operator.response_timeout_s * 1000),
         )
         self._open: Connection | None = None
         """The last connection, until its socket is closed too."""
@@ -305,17 +308,14 @@ class Link:
         self.connection = self._unbind = None
         self._draining = False
         was_ready, self.is_ready = self.is_ready, False
-        if event.reason is not EndReason.LOCAL and not (
-            self._was_refused and event.reason is EndReason.CONNECTION_LOST
-        ):
+        if event.reason not in _FORESEEN and not self._was_refused:
             self._log.warning(
                 "the link ended",
                 reason=event.reason.value,
                 detail=event.detail,
                 unanswered=len(event.unanswered),
             )
-        if event.reason not in (EndReason.LOCAL, EndReason.CONNECTION_LOST):
-            connection.close()
+        connection.close()
         for sent in event.unanswered:
             if isinstance(sent.context, Submission):
                 self._owner.lost(sent.context, None)

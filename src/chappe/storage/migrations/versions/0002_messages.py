@@ -109,12 +109,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("receipt_at_ms IS NULL AND smsc_message_id <> ''"),
     )
     # Receipts that came before (or without) the submission they are for; kept 48 h. A row for each spelling of the
-    # message id that the answer to come may use.
+    # message id that the answer to come may use: as it stands, or guessed. number: the phone that it names, if any.
     op.create_table(
         "unmatched_receipts",
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("smsc_message_id", sa.Text, primary_key=True),
         sa.Column("smsc", sa.Text, nullable=False),
+        sa.Column("is_guess", sa.Integer, nullable=False),
+        sa.Column("number", sa.BigInteger),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("received_at_ms", sa.BigInteger, nullable=False),
