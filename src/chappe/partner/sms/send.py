@@ -125,12 +125,13 @@ def read_draft(call: Call, numbers: Recipients) -> Draft:
     if schedule_code is not None:
         raise refuse(PAGE, schedule_code)
     is_unicode = _flag(parameters, "isUnicode")
+    is_low_cost = _range(parameters) == LOW_COST
     if len(text) > RAW_CHARS_MAX:
-        raise refuse(PAGE, 52)
+        raise refuse(PAGE, 42 if is_low_cost else 52)
     return Draft(
         text=prepare(text, unicode=is_unicode),
         is_unicode=is_unicode,
-        is_low_cost=_range(parameters) == LOW_COST,
+        is_low_cost=is_low_cost,
         sender=sender,
         tag=tag,
         url_dlr=urls["urlDlr"],
@@ -148,14 +149,15 @@ async def _accept(call: Call, draft: Draft, numbers: Recipients) -> tuple[Accept
     routes = services.sms_routes.find_all(digits)
     article = "sms-lowcost" if draft.is_low_cost else "sms"
     units = services.prices.units_micro(account.id, article, digits)
-    if draft.is_low_cost and None in units:
-        raise refuse(PAGE, 51)
+    if draft.is_low_cost:
+        if count(draft.text, unicode=draft.is_unicode) > 1:
+            raise refuse(PAGE, 42)
+        if None in units:
+            raise refuse(PAGE, 51)
     if None in units or None in routes:
         digits, routes, units = _with_a_way(digits, routes, units, refused)
     text = _with_stop(draft, routes[0]) if digits else draft.text
     segments = count(text, unicode=draft.is_unicode)
-    if draft.is_low_cost and segments > 1:
-        raise refuse(PAGE, 42)
     if segments > PARTS_MAX:
         raise refuse(PAGE, 52)
     if not digits:
