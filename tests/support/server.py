@@ -126,6 +126,15 @@ class ChappeServer:
         self._process.kill()
         self._forget()
 
+    def suspend(self) -> None:
+        """SIGSTOP; returns when no thread of it runs any more. `kill()` or `resume()` comes next."""
+        self._process_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._process_signal(signal.SIGCONT)
+
     def run(self, *arguments: str, exit_code: int = 0) -> str:
         """Standard output of `chappe ARGUMENTS --data DIR`; AssertionError on another exit code."""
         done = subprocess.run(
@@ -154,6 +163,10 @@ class ChappeServer:
     def assert_no_traceback(self) -> None:
         found = [line for line in self.stderr.splitlines() if any(mark in line for mark in TRACEBACK_MARKS)]
         assert not found, f"the server logged {len(found)} tracebacks:\n{self.stderr}"
+
+    def _process_signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "the server is not started"
+        self._process.send_signal(number)
 
     def _read_ready(self) -> str:
         assert self._process is not None

@@ -127,19 +127,23 @@ class _Judge:
                 if state not in expected:
                     yield f"{number} has state {state}"
             else:
-                yield from self._recipient(send, number, state, sent_parts)
+                yield from self._recipient(send, message, number, state, sent_parts)
         given_back = sum(refund for _, _, refund in message.recipients.values())
         if sum(message.refunds) != (0 if send.kind == "sandbox" else given_back):
             yield f"refunds {message.refunds}, recipients say {given_back}"
 
-    def _recipient(self, send: Send, number: int, state: int, sent_parts: list[int]) -> Iterator[str]:
+    def _recipient(
+        self, send: Send, message: Stored, number: int, state: int, sent_parts: list[int]
+    ) -> Iterator[str]:
         if state < State.DELIVERED:
             yield f"{number} has not come to an end: state {state}"
         elif state == State.REFUSED:
             if number not in self._refused or sent_parts:
                 yield f"{number} is said to be refused; the SMSC took parts {sent_parts}"
         elif number in self._refused:
-            if send.parts == 1 and not sent_parts:
+            # After a lost answer nobody knows whether it left: the refusal of what was sent again gives nothing back.
+            was_lost = any("lost" in message.tries[number, part] for part in range(send.parts))
+            if send.parts == 1 and not sent_parts and not (was_lost and state == State.UNDELIVERED):
                 yield f"{number} was refused by the SMSC and is in state {state}"
         elif len(sent_parts) != send.parts:
             yield f"{number}: the SMSC has parts {sent_parts} of {send.parts}"
@@ -170,7 +174,7 @@ class _Judge:
             for message in self._by_tag.get(send.tag, [])
             for number in send.numbers
         }
-        ever_leaving = {number for leaving in evidence.leaving for _, number in leaving}
+        ever_leaving = {one.number for leaving in evidence.leaving for one in leaving}
         doubles = 0
         for (number, part), entries in self._taken.items():
             if number not in by_number or len(entries) == 1:
@@ -185,11 +189,12 @@ class _Judge:
         if doubles > evidence.slots:
             yield f"{doubles} doubles, more than a window per bind and kill ({evidence.slots})"
         for leaving in evidence.leaving:
+            # A long message is let go when its first part has a slot; its others may wait for theirs.
             if len(leaving) > evidence.slots:
                 yield f"{len(leaving)} were leaving at a kill, more than there are slots"
-        for message_id, number in set().union(*evidence.leaving):
-            if number not in by_number:
-                yield f"{number} of message {message_id} was leaving at the kill and is gone"
+        for one in set[Leaving]().union(*evidence.leaving):
+            if one.number not in by_number:
+                yield f"{one.number} of message {one.message_id} was leaving at the kill and is gone"
 
     def _money(self) -> Iterator[str]:
         evidence = self._evidence

@@ -34,7 +34,10 @@ def plan_of(seed: int) -> Plan:
     chosen = random.Random(f"crash {seed}")
     trouble = seed % 5
     options = Options(
-        answer_delay_ms=chosen.choice([30, 50, 80]),
+        # So slow that the window is full when the server dies, whatever else the machine does; and quick
+        # afterwards, so that what was accepted meanwhile is through within the minute.
+        answer_delay_ms=chosen.choice([150, 200, 300]),
+        slow_until_ended=1,
         answer_jitter_ms=chosen.choice([0, 40]),
         receipt_delay_ms=chosen.choice([0, 0, 200, 1500]),
         receipts_first=0.3 if trouble in (1, 4) else 0.0,
@@ -50,6 +53,6 @@ def plan_of(seed: int) -> Plan:
         smsc=options,
         binds=2 if trouble == 4 else 1,
         kills=2 if trouble in (2, 4) else 1,
-        kill_after_s=chosen.uniform(0.2, 2.5),
+        kill_after_s=chosen.uniform(0.2, 1.5),
         kill_again_after_s=chosen.uniform(0.0, 1.2),
     )

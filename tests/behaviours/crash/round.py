@@ -54,7 +54,7 @@ class Report:
     breaches: list[str]
     open_requests: int
     leaving: int
-    """When the server was first killed."""
+    """Slots of the window without a committed answer, when the server was first killed."""
     accepted: int
     submitted: int
     doubles: int
@@ -64,7 +64,7 @@ class Report:
     def __str__(self) -> str:
         return (
             f"seed {self.plan.seed}: {self.accepted} requests accepted, {self.open_requests} open and"
-            f" {self.leaving} recipients leaving at the kill, {self.submitted} taken by the SMSC,"
+            f" {self.leaving} slots of the window taken at the kill, {self.submitted} taken by the SMSC,"
             f" {self.doubles} of them doubles, ended after {self.ended_after_s:.1f} s"
         )
 
@@ -127,7 +127,7 @@ class _Round:
             plan,
             found,
             open_requests,
-            len(self._leaving[0]),
+            _slots(self._leaving[0]),
             sum(send.answer is not None for send in evidence.sends),
             taken.total(),
             taken.total() - len(taken),
@@ -144,18 +144,32 @@ class _Round:
                 while unanswered.count() == 0 or load.answered < self._plan.connections:
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(self._plan.kill_after_s)
-                while load.open < OPEN_MIN or unanswered.count() < self._plan.window // 2:
-                    await asyncio.sleep(0.002)
-            open_requests = load.open
+                while (
+                    (open_requests := load.open) < OPEN_MIN
+                    or unanswered.count() < self._plan.window // 2
+                    or not self._stop_half_full()
+                ):
+                    await asyncio.sleep(0.02)
             self._kill()
             await load.until_gone()
         finally:
             await load.stop()
         return open_requests
 
+    def _stop_half_full(self) -> bool:
+        """Stops the server for a look at what is committed: it goes on again unless its window is half full."""
+        self._server.suspend()
+        if _slots(self._look()) >= self._plan.window // 2:
+            return True
+        self._server.resume()
+        return False
+
+    def _look(self) -> set[Leaving]:
+        return leaving_at_the_kill(self._server.data, self._folder / "at-the-kill")
+
     def _kill(self) -> None:
         self._server.kill()
-        self._leaving.append(leaving_at_the_kill(self._server.data, self._folder / "at-the-kill"))
+        self._leaving.append(self._look())
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._server.start)
@@ -210,6 +224,10 @@ class _Unanswered:
             elif entry.kind == "answered" and entry.detail == "0":
                 self._count -= 1
         return self._count
+
+
+def _slots(leaving: set[Leaving]) -> int:
+    return sum(one.slots for one in leaving)
 
 
 def _unacknowledged(journal: JournalReader) -> int:

@@ -19,17 +19,22 @@ class Leaving(NamedTuple):
 
     message_id: int
     number: int
+    slots: int
+    """Of the window: its parts that have no committed answer."""
 
 
 def leaving_at_the_kill(data: Path, scratch: Path) -> set[Leaving]:
-    """Of a server that is dead."""
+    """Of a server that is dead, or stopped for a moment."""
     scratch.mkdir()
     for name in FILES:
         if (data / name).exists():
             shutil.copyfile(data / name, scratch / name)
     with closing(sqlite3.connect(scratch / FILES[0])) as connection:
         rows = connection.execute(
-            "SELECT message_id, number FROM recipients WHERE state = ?", (State.LEAVING,)
+            "SELECT r.message_id, r.number, m.segments - (SELECT COUNT(*) FROM submissions s"
+            " WHERE s.message_id = r.message_id AND s.number = r.number AND s.outcome = 'accepted')"
+            " FROM recipients r JOIN messages m ON m.id = r.message_id WHERE r.state = ?",
+            (State.LEAVING,),
         ).fetchall()
     shutil.rmtree(scratch)
     return {Leaving(*row) for row in rows}

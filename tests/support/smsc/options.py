@@ -15,6 +15,8 @@ class Options:
     password: str = ""
     answer_delay_ms: int = 0
     """From submit_sm to its response."""
+    slow_until_ended: int = 0
+    """1: the delay holds until a bind ends, as an operator that has a backlog until its customer is gone."""
     answer_jitter_ms: int = 0
     """Up to so much more, so that answers come out of order."""
     receipt_delay_ms: int = 0

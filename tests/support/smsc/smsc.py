@@ -47,6 +47,7 @@ class Smsc:
     def __init__(self, options: Options, journal_path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.options = options
         self._random = random.Random(options.seed)
+        self._answer_delay_ms = float(options.answer_delay_ms)
         self._owed: dict[str, deque[Owed]] = {}
         self._next_id = 1
         self._next_bind = 1
@@ -81,6 +82,8 @@ class Smsc:
             return
         self._connections.remove(connection)
         self._touched.pop(connection, None)
+        if self.options.slow_until_ended:
+            self._answer_delay_ms = 0.0
         self.journal.note("ended", _now_ms(), connection.number, detail=connection.system_id)
         self._owed.setdefault(connection.system_id, deque()).extendleft(reversed(unacknowledged))
         self.deliver(connection.system_id)
@@ -116,7 +119,7 @@ class Smsc:
         options = self.options
         if owed is not None and first:
             self._owe(connection, owed)
-        delay_ms = float(options.answer_delay_ms)
+        delay_ms = self._answer_delay_ms
         if options.answer_jitter_ms:
             delay_ms += self._random.random() * options.answer_jitter_ms
         if delay_ms:
