@@ -57,8 +57,13 @@ _CONTACT = (
     " ON CONFLICT (number) DO UPDATE SET message_id = excluded.message_id"
     " WHERE excluded.message_id > last_contacts.message_id"
 )
+_ACCEPTED = (
+    "SELECT COUNT(DISTINCT part), COUNT(CASE WHEN receipt_state = 'delivered' THEN 1 END) FROM submissions"
+    " WHERE message_id = ? AND number = ? AND outcome = 'accepted'"
+)
 _PARTS = (
-    "SELECT part, outcome, receipt_state FROM submissions WHERE message_id = ? AND number = ? AND outcome <> 'lost'"
+    "SELECT part, outcome, smsc_message_id, receipt_state FROM submissions"
+    " WHERE message_id = ? AND number = ? AND outcome <> 'lost'"
     " AND attempt = (SELECT MAX(s.attempt) FROM submissions s WHERE s.message_id = submissions.message_id"
     " AND s.number = submissions.number AND s.part = submissions.part AND s.outcome <> 'lost')"
 )
@@ -199,15 +204,15 @@ class CommittedOutcomes:
         if "lost" in outcomes:
             batch.lost.append(departure)
             return
-        accepted = batch.tx.one(
-            "SELECT COUNT(DISTINCT part) FROM submissions WHERE message_id = ? AND number = ? AND outcome = 'accepted'",
-            (departure.message_id, departure.number),
-        )
-        assert accepted is not None
-        if accepted[0] == len(departure.parts):
+        row = batch.tx.one(_ACCEPTED, (departure.message_id, departure.number))
+        assert row is not None
+        accepted, delivered = row
+        if accepted == len(departure.parts):
             batch.tx.run(_SENT, (batch.now_ms, departure.message_id, departure.number))
             batch.tx.run(_CONTACT, (departure.number, departure.message_id))
-        elif accepted[0] == 0:
+            if delivered and _are_delivered(batch, departure.message_id, departure.number, accepted):
+                self._finish(batch, departure.message_id, departure.number, State.DELIVERED)
+        elif accepted == 0:
             self._refused(batch, departure)
         else:
             # Some parts left and some never will: it cannot be read, and it cannot be taken back.
@@ -262,11 +267,9 @@ class CommittedOutcomes:
         )
         new = _FROM_RECEIPT[state]
         message = self._messages.get(batch.tx, message_id)
-        if new is State.DELIVERED and len(message.parts) > 1:
-            parts = batch.tx.all(_PARTS, (message_id, number))
-            delivered = {part for part, _, receipt_state in parts if receipt_state == "delivered"}
-            if len(delivered) < len(message.parts):
-                return  # the other parts' receipts are on their way; sweep.py ends the wait
+        total = len(message.parts)
+        if new is State.DELIVERED and total > 1 and not _are_delivered(batch, message_id, number, total):
+            return  # the other parts' receipts are on their way; sweep.py ends the wait
         self._finish(batch, message_id, number, new)
 
     def _finish(self, batch: _Batch, message_id: int, number: int, state: State) -> None:
@@ -321,6 +324,19 @@ class CommittedOutcomes:
                 ),
             )
             batch.has_events = True
+
+
+def _are_delivered(batch: _Batch, message_id: int, number: int, parts_total: int) -> bool:
+    """Whether every part of a long message has all the word that it will get: a part without an id of its own left in
+    one piece with the others, and their receipt is its receipt.
+    """
+    parts = batch.tx.all(_PARTS, (message_id, number))
+    over = {
+        part
+        for part, outcome, smsc_message_id, receipt_state in parts
+        if receipt_state == "delivered" or (outcome == "accepted" and not smsc_message_id)
+    }
+    return len(over) == parts_total
 
 
 def dlr_event(

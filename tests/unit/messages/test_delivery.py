@@ -222,6 +222,27 @@ async def test_a_long_message_is_delivered_when_every_part_is(world: World) -> N
     assert await world.states(accepted.message_id) == {NUMBER: State.DELIVERED}
 
 
+@pytest.mark.parametrize("is_split", [False, True])
+async def test_a_long_message_that_left_in_one_piece_is_delivered_by_its_one_receipt(
+    world: World, is_split: bool
+) -> None:
+    accepted = await world.send(NUMBER, text="x" * 400, segments=3, costs_micro=[3 * PRICE])
+    await world.until_taken(1)
+    (departure,) = world.operator.taken
+    # The operator's one id stands at the first part; the others have none, so nothing more can come for them.
+    first, *others = [world.operator.accept(departure, part, "" if part else "p") for part in (0, 1, 2)]
+    receipt = world.operator.receipt("p")
+    if is_split:
+        await world.operator.say(first, receipt)
+        await world.operator.say(*others)
+    else:
+        await world.operator.say(first, *others)
+        assert await world.states(accepted.message_id) == {NUMBER: State.SENT}
+        await world.operator.say(receipt)
+    assert await world.states(accepted.message_id) == {NUMBER: State.DELIVERED}
+    assert len(await world.payloads()) == 1
+
+
 async def test_a_receipt_for_one_part_only_is_enough_after_a_while(world: World) -> None:
     accepted = await world.send(NUMBER, text="x" * 200, segments=2, costs_micro=[2 * PRICE])
     await world.until_taken(1)
