@@ -23,7 +23,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 def run(context: Context) -> list[Figure]:
     """Ratios of answers a second, and what an answer costs the server."""
-    rounds, turn_s = (15, 8.0) if context.long else (7, 2.0)
+    rounds, turn_s = (15, 8.0) if context.long else (5, 2.0)
     data = context.folder / "data"
     data.mkdir()
     (data / "chappe.toml").write_text(LIMITS)
@@ -42,13 +42,15 @@ def run(context: Context) -> list[Figure]:
 
 def _beside(reference: Measured, subject: Measured, product: str, name: str, rounds: int) -> list[Figure]:
     references, subjects, ratios = in_turns(reference.turn, subject.turn, rounds)
+    busy = [*reference.busy[-len(references) :], *subject.busy]
+    pair = f"{product} / {name}"
     return [
-        Figure(f"{product} / {name}", "x", ratios),
-        Figure(f"{product} answers", "/s", subjects),
-        Figure(f"{name} answers", "/s", references),
-        Figure(f"{product} server CPU an answer", "us", subject.cpu_us),
-        Figure(f"{name} CPU an answer", "us", reference.cpu_us[-len(references) :]),
-        Figure("load generator busy", "of its core", [*reference.busy[-len(references) :], *subject.busy]),
+        Figure(pair, "x", ratios),
+        Figure(f"{pair}: answers", "/s", subjects),
+        Figure(f"{pair}: answers of the reference", "/s", references),
+        Figure(f"{pair}: server CPU an answer", "us", subject.cpu_us),
+        Figure(f"{pair}: CPU of the reference", "us", reference.cpu_us[-len(references) :]),
+        Figure(f"{pair}: load generator busy", "of its core", busy),
     ]
 
 

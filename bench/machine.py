@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,13 +48,30 @@ def conditions() -> dict[str, str]:
     """What a reader must know to judge the figures."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
         "processor": f"{_processor()}, {len(_CORES)} cores (server on {SERVER_CORE}, load on {LOAD_CORE})",
         "kernel": platform.release(),
         "python": sys.version.split()[0],
         "sqlite": sqlite3.sqlite_version,
         "uvicorn, uvloop": f"{uvicorn.__version__}, {uvloop.__version__}",
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB",
         "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
+
+
+def _commit() -> str:
+    """The commit measured, marked when files were changed since."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
 
 
 def _processor() -> str:
