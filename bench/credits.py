@@ -8,7 +8,7 @@ from __future__ import annotations
 from bench.bare import BODY
 from bench.figures import Context, Figure, in_turns
 from bench.filled import Filled, fill
-from bench.load import Exchange, get
+from bench.load import OK, Exchange, get
 from bench.servers import Measured, bare, chappe
 from chappe.credit.money import balance_text, exact_text
 
@@ -18,7 +18,6 @@ LIMITS = """[limits.pages]
 "voice.credits" = "1000000/1"
 "mail.credits" = "1000000/1"
 """
-OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def run(context: Context) -> list[Figure]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import NamedTuple
@@ -20,16 +20,23 @@ CONNECTIONS = 64
 BUSY_MAX = 0.95
 _READ_BYTES_MAX = 65_536
 _SILENCE_S_MAX = 10.0
-_LENGTH = b"content-length: "
+_LENGTHS = (b"content-length: ", b"Content-Length: ")
+"""As servers write it: of some of them a header begins with a capital."""
 _HEAD_END = b"\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 class Exchange(NamedTuple):
-    """A request, and what a right answer to it begins with and has in it."""
+    """A request, and what a right answer to it begins with and has in it; `about` is for who built it."""
 
     request: bytes
     begins: bytes
     holds: bytes
+    about: object = None
+
+
+Then = Callable[[Exchange, bytes], Exchange | None]
+"""Looks at an answer that is right so far, body and all; the exchange it gives goes next on that connection."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,8 @@ class Load:
     seconds: float
     busy: float
     """The generator's processor time over the time of the run."""
+    late: int
+    """Answers after the time was over, to the requests that were under way then: right ones too, not in `answers`."""
 
     @property
     def per_second(self) -> float:
@@ -52,17 +61,26 @@ def get(path: str, begins: bytes, holds: bytes) -> Exchange:
     return Exchange(request.encode(), begins, holds)
 
 
+def post(path: str, body: bytes, begins: bytes, holds: bytes, about: object = None) -> Exchange:
+    """A POST of JSON as a small client sends it."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return Exchange(head.encode() + body, begins, holds, about)
+
+
 class _Connection:
     """A socket and the exchange under way on it."""
 
-    __slots__ = ("exchange", "pending", "recv", "send", "socket")
+    __slots__ = ("answer", "exchange", "pending", "recv", "send", "socket")
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address, timeout=_SILENCE_S_MAX)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
         self.recv, self.send = self.socket.recv, self.socket.send
-        self.pending = b""
+        self.pending = self.answer = b""
         self.exchange = Exchange(b"", b"", b"")
 
 
@@ -74,10 +92,12 @@ def drive(
     answers_max: int = 10_000_000,
     connections: int = CONNECTIONS,
     first: int = 0,
+    then: Then | None = None,
 ) -> Load:
     """Sends `exchanges` round and round, from number `first`, until the time or the count is over.
 
-    Raises `Void` on the first answer that is not right, on silence, and when the generator was too busy to measure.
+    What `then` gives for an answer is sent before the next of them, until the time is over. Raises `Void` on the
+    first answer that is not right, on silence, and when the generator was too busy to measure.
     """
     following = cycle([*exchanges[first:], *exchanges[:first]]).__next__
     opened = [_Connection(address) for _ in range(connections)]
@@ -99,15 +119,16 @@ def drive(
                 connection = by_fd[fd]
                 if _read(connection):
                     answers += 1
-                    _send(connection, following())
+                    exchange = None if then is None else then(connection.exchange, connection.answer)
+                    _send(connection, exchange or following())
             now_s = time.perf_counter()
         busy = (time.process_time() - cpu_before_s) / (now_s - begin_s)
-        _drain(poll, by_fd)
+        _drain(poll, by_fd, then)
     for connection in opened:
         connection.socket.close()
     if busy > BUSY_MAX:
         raise Void(f"the load generator was busy {busy:.0%} of the time: it was measured, not the server")
-    return Load(answers, now_s - begin_s, busy)
+    return Load(answers, now_s - begin_s, busy, connections)
 
 
 def _send(connection: _Connection, exchange: Exchange) -> None:
@@ -125,18 +146,27 @@ def _read(connection: _Connection) -> bool:
     if connection.pending:
         answer = connection.pending + answer
     head = answer.find(_HEAD_END)
-    at = answer.find(_LENGTH, 0, head) + len(_LENGTH)
-    if head < 0 or len(answer) < head + 4 + int(answer[at : answer.index(b"\r", at)]):
+    if head < 0 or len(answer) < head + 4 + _length(answer, head):
         connection.pending = answer
         return False
     connection.pending = b""
+    connection.answer = answer
     exchange = connection.exchange
     if not answer.startswith(exchange.begins) or exchange.holds not in answer:
         raise Void(f"a wrong answer: {answer[:1000]!r} does not hold {exchange.holds!r}")
     return True
 
 
-def _drain(poll: select.epoll, by_fd: dict[int, _Connection]) -> None:
+def _length(answer: bytes, head: int) -> int:
+    for name in _LENGTHS:
+        at = answer.find(name, 0, head)
+        if at >= 0:
+            at += len(name)
+            return int(answer[at : answer.index(b"\r", at)])
+    raise Void(f"an answer without length: {answer[:head]!r}")
+
+
+def _drain(poll: select.epoll, by_fd: dict[int, _Connection], then: Then | None) -> None:
     """Takes the answers still under way, so that no server meets a closed connection."""
     waiting = set(by_fd)
     while waiting:
@@ -144,6 +174,9 @@ def _drain(poll: select.epoll, by_fd: dict[int, _Connection]) -> None:
         if not events:
             raise Void(f"no answer for {_SILENCE_S_MAX} s")
         for fd, _ in events:
-            if _read(by_fd[fd]):
+            connection = by_fd[fd]
+            if _read(connection):
+                if then is not None:
+                    then(connection.exchange, connection.answer)
                 waiting.discard(fd)
                 poll.unregister(fd)

@@ -7,24 +7,33 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bench.figures import Void
 from bench.load import Exchange, drive
-from bench.machine import cpu_s, pin_server, resident_mb
+from bench.machine import cpu_s, pin_load, pin_server, resident_mb
+from bench.smsc import Counters
 
 CHAPPE = Path(sys.executable).with_name("chappe")
 READY_S_MAX = 30.0
 STOP_S_MAX = 15.0
+BOUND_S_MAX = 15.0
+STALLED_S_MAX = 10.0
+POLL_S = 0.005
+WINDOW = 100
+"""Messages without an answer, in both directions."""
+RECEIPT_DELAY_MS = 50
 
 
 class Server:
     """A process that prints `ready http://127.0.0.1:PORT`. `ready_s` is how long that took."""
 
-    def __init__(self, command: Sequence[str | Path], name: str) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], name: str, *, pin: Callable[[], None] = pin_server
+    ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAPPE_")}
         begin_s = time.perf_counter()
         self.name = name
@@ -34,7 +43,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
-            preexec_fn=pin_server,
+            preexec_fn=pin,
         )
         try:
             self.address = ("127.0.0.1", self._port())
@@ -50,6 +59,14 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def resident_mb(self) -> float:
@@ -90,6 +107,60 @@ def bare(kind: str) -> Server:
 def chappe(data: Path) -> Server:
     """`chappe serve` on the folder `data`."""
     return Server([CHAPPE, "serve", "--host", "127.0.0.1", "--port", "0", "--data", data], "chappe serve")
+
+
+def ungrouped(data: Path) -> Server:
+    """The same server with a commit for each unit."""
+    command = [sys.executable, "-m", "bench.ungrouped", "serve", "--host", "127.0.0.1", "--port", "0"]
+    return Server([*command, "--data", data], "chappe serve without groups")
+
+
+class Smsc(Server):
+    """The SMSC of bench/smsc.py on the core of the load generator, and what it counts."""
+
+    def __init__(
+        self, counters: Path, *, window: int = WINDOW, receipt_delay_ms: int = RECEIPT_DELAY_MS
+    ) -> None:
+        self.counters = Counters(counters)
+        command = [sys.executable, "-m", "bench.smsc", counters, "--window", str(window)]
+        super().__init__([*command, "--receipt-delay-ms", str(receipt_delay_ms)], "the SMSC", pin=pin_load)
+
+    @property
+    def port(self) -> int:
+        return self.address[1]
+
+    def bound(self) -> None:
+        """Returns when an ESME is; raises `Void` when none comes."""
+        self._until(lambda: self.counters["binds"] > 0, BOUND_S_MAX, "nobody bound to the SMSC")
+
+    def done(self, submitted: int, *, receipts: bool, stalled_s_max: float = STALLED_S_MAX) -> None:
+        """Returns when it has taken so many messages, and their receipts are acknowledged if there are any.
+
+        Raises `Void` when nothing moves for `stalled_s_max`, or when it has taken more.
+        """
+        counters = self.counters
+        what = "acknowledged" if receipts else "submitted"
+        before, at_s = -1, time.monotonic()
+        while (now := counters[what]) < submitted:
+            if now != before:
+                before, at_s = now, time.monotonic()
+            elif time.monotonic() > at_s + stalled_s_max:
+                raise Void(f"the SMSC counts {now} {what} of {submitted}, and nothing moves")
+            if self.ended:
+                raise Void("the SMSC ended")
+            time.sleep(POLL_S)
+        if counters["submitted"] != submitted or counters["refused"]:
+            raise Void(
+                f"the SMSC took {counters['submitted']} messages instead of {submitted},"
+                f" {counters['refused']} receipts were refused"
+            )
+
+    def _until(self, holds: Callable[[], bool], seconds: float, otherwise: str) -> None:
+        end_s = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end_s:
+                raise Void(otherwise)
+            time.sleep(POLL_S)
 
 
 class Measured:
