@@ -33,6 +33,9 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("credits", "bench.credits", "the three credits calls beside a bare ASGI hello-world"),
+    Benchmark(
+        "send", "bench.send", "single sends, durable, beside the disk, Kannel and ourselves without groups"
+    ),
     Benchmark("end-to-end", "bench.end_to_end", "single sends from request to stored receipt, beside Kannel"),
 )
 

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from bench.figures import Void
 from bench.load import BUSY_MAX, Exchange, drive
 from bench.machine import cpu_s
-from bench.servers import Smsc
-
+from bench.servers import Addressed, Smsc
 
 ACCEPT_S_MAX = 120.0
-
-
-class Gateway(Protocol):
-    """What is measured: Chappe or Kannel."""
-
-    @property
-    def address(self) -> tuple[str, int]: ...
-
-    @property
-    def cpu_s(self) -> float: ...
 
 
 class Delivered:
     """Turns of `count` messages, `size` in each request; keeps what they cost."""
 
     def __init__(
-        self, gateway: Gateway, smsc: Smsc, exchanges: Sequence[Exchange], count: int, *, size: int = 1
+        self, gateway: Addressed, smsc: Smsc, exchanges: Sequence[Exchange], count: int, *, size: int = 1
     ) -> None:
         self.requests = self.messages = 0
         """Of all turns."""

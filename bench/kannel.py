@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from bench.figures import Void
 from bench.load import Exchange, get
 from bench.machine import cpu_s, pin_server
-from bench.servers import BOUND_S_MAX, POLL_S, STOP_S_MAX, WINDOW, Smsc
+from bench.servers import BOUND_S_MAX, POLL_S, STOP_S_MAX, WINDOW, Smsc, free_ports
 
 ACCEPTED = b"HTTP/1.1 202 "
 SAYS = b"0: Accepted for delivery"
@@ -70,7 +70,7 @@ class Kannel:
         boxes = {name: shutil.which(name, path=_PATH) for name in ("bearerbox", "smsbox")}
         if missing := [name for name, found in boxes.items() if found is None]:
             raise Void(f"{' and '.join(missing)} not found: `make test-peers` installs Kannel")
-        admin, box, sendsms = _free_ports(3)
+        admin, box, sendsms = free_ports(3)
         folder.mkdir()
         configuration = folder / "kannel.conf"
         configuration.write_text(
@@ -139,11 +139,3 @@ def sendsms(number: int, text: str, *, receipt: bool) -> Exchange:
         **({"dlr-mask": "3"} if receipt else {}),
     }
     return get(f"/cgi-bin/sendsms?{urlencode(asked)}", ACCEPTED, SAYS)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listening.getsockname()[1] for listening in sockets]
-    for listening in sockets:
-        listening.close()
-    return ports

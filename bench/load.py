@@ -19,7 +19,7 @@ from bench.figures import Void
 CONNECTIONS = 64
 BUSY_MAX = 0.95
 _READ_BYTES_MAX = 65_536
-_SILENCE_S_MAX = 10.0
+SILENCE_S_MAX = 10.0
 _LENGTHS = (b"content-length: ", b"Content-Length: ")
 """As servers write it: of some of them a header begins with a capital."""
 _HEAD_END = b"\r\n\r\n"
@@ -70,18 +70,49 @@ def post(path: str, body: bytes, begins: bytes, holds: bytes, about: object = No
     return Exchange(head.encode() + body, begins, holds, about)
 
 
-class _Connection:
+class Connection:
     """A socket and the exchange under way on it."""
 
-    __slots__ = ("answer", "exchange", "pending", "recv", "send", "socket")
+    __slots__ = ("_pending", "_recv", "_send", "_socket", "answer", "exchange")
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, timeout=_SILENCE_S_MAX)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setblocking(False)
-        self.recv, self.send = self.socket.recv, self.socket.send
-        self.pending = self.answer = b""
+        self._socket = socket.create_connection(address, timeout=SILENCE_S_MAX)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setblocking(False)
+        self._recv, self._send = self._socket.recv, self._socket.send
+        self._pending = self.answer = b""
         self.exchange = Exchange(b"", b"", b"")
+
+    def ask(self, exchange: Exchange) -> None:
+        """Sends the request of `exchange`."""
+        self.exchange = exchange
+        # One request is under way on a connection, so the socket's buffer is empty and takes it whole.
+        sent = self._send(exchange.request)
+        assert sent == len(exchange.request)
+
+    def answered(self) -> bool:
+        """Reads what came; True when the answer is whole. Raises `Void` when it is not the right one."""
+        answer = self._recv(_READ_BYTES_MAX)
+        if not answer:
+            raise Void(f"the server closed a connection: {self._pending[:200]!r}")
+        if self._pending:
+            answer = self._pending + answer
+        head = answer.find(_HEAD_END)
+        if head < 0 or len(answer) < head + 4 + _length(answer, head):
+            self._pending = answer
+            return False
+        self._pending = b""
+        self.answer = answer
+        exchange = self.exchange
+        if not answer.startswith(exchange.begins) or exchange.holds not in answer:
+            raise Void(f"a wrong answer: {answer[:1000]!r} does not hold {exchange.holds!r}")
+        return True
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def drive(
@@ -100,8 +131,8 @@ def drive(
     first answer that is not right, on silence, and when the generator was too busy to measure.
     """
     following = cycle([*exchanges[first:], *exchanges[:first]]).__next__
-    opened = [_Connection(address) for _ in range(connections)]
-    by_fd = {connection.socket.fileno(): connection for connection in opened}
+    opened = [Connection(address) for _ in range(connections)]
+    by_fd = {connection.fileno(): connection for connection in opened}
     with select.epoll() as poll:
         for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
@@ -109,52 +140,26 @@ def drive(
         begin_s = now_s = time.perf_counter()
         end_s = begin_s + seconds
         for connection in opened:
-            _send(connection, following())
+            connection.ask(following())
         answers = 0
         while now_s < end_s and answers < answers_max:
-            events = poll.poll(_SILENCE_S_MAX)
+            events = poll.poll(SILENCE_S_MAX)
             if not events:
-                raise Void(f"no answer for {_SILENCE_S_MAX} s")
+                raise Void(f"no answer for {SILENCE_S_MAX} s")
             for fd, _ in events:
                 connection = by_fd[fd]
-                if _read(connection):
+                if connection.answered():
                     answers += 1
                     exchange = None if then is None else then(connection.exchange, connection.answer)
-                    _send(connection, exchange or following())
+                    connection.ask(exchange or following())
             now_s = time.perf_counter()
         busy = (time.process_time() - cpu_before_s) / (now_s - begin_s)
         _drain(poll, by_fd, then)
     for connection in opened:
-        connection.socket.close()
+        connection.close()
     if busy > BUSY_MAX:
         raise Void(f"the load generator was busy {busy:.0%} of the time: it was measured, not the server")
     return Load(answers, now_s - begin_s, busy, connections)
-
-
-def _send(connection: _Connection, exchange: Exchange) -> None:
-    connection.exchange = exchange
-    # One request is under way on a connection, so the socket's buffer is empty and takes it whole.
-    sent = connection.send(exchange.request)
-    assert sent == len(exchange.request)
-
-
-def _read(connection: _Connection) -> bool:
-    """Reads what came; True when the answer is whole. Raises `Void` when it is not the right one."""
-    answer = connection.recv(_READ_BYTES_MAX)
-    if not answer:
-        raise Void(f"the server closed a connection: {connection.pending[:200]!r}")
-    if connection.pending:
-        answer = connection.pending + answer
-    head = answer.find(_HEAD_END)
-    if head < 0 or len(answer) < head + 4 + _length(answer, head):
-        connection.pending = answer
-        return False
-    connection.pending = b""
-    connection.answer = answer
-    exchange = connection.exchange
-    if not answer.startswith(exchange.begins) or exchange.holds not in answer:
-        raise Void(f"a wrong answer: {answer[:1000]!r} does not hold {exchange.holds!r}")
-    return True
 
 
 def _length(answer: bytes, head: int) -> int:
@@ -166,16 +171,16 @@ def _length(answer: bytes, head: int) -> int:
     raise Void(f"an answer without length: {answer[:head]!r}")
 
 
-def _drain(poll: select.epoll, by_fd: dict[int, _Connection], then: Then | None) -> None:
+def _drain(poll: select.epoll, by_fd: dict[int, Connection], then: Then | None) -> None:
     """Takes the answers still under way, so that no server meets a closed connection."""
     waiting = set(by_fd)
     while waiting:
-        events = poll.poll(_SILENCE_S_MAX)
+        events = poll.poll(SILENCE_S_MAX)
         if not events:
-            raise Void(f"no answer for {_SILENCE_S_MAX} s")
+            raise Void(f"no answer for {SILENCE_S_MAX} s")
         for fd, _ in events:
             connection = by_fd[fd]
-            if _read(connection):
+            if connection.answered():
                 if then is not None:
                     then(connection.exchange, connection.answer)
                 waiting.discard(fd)

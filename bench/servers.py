@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from bench.figures import Void
-from bench.load import Exchange, drive
+from bench.load import Exchange, Load, drive
 from bench.machine import cpu_s, pin_load, pin_server, resident_mb
 from bench.smsc import Counters
 
@@ -26,6 +27,16 @@ POLL_S = 0.005
 WINDOW = 100
 """Messages without an answer, in both directions."""
 RECEIPT_DELAY_MS = 50
+
+
+class Addressed(Protocol):
+    """What load is sent to: processes on the servers' core."""
+
+    @property
+    def address(self) -> tuple[str, int]: ...
+
+    @property
+    def cpu_s(self) -> float: ...
 
 
 class Server:
@@ -46,7 +57,7 @@ class Server:
             preexec_fn=pin,
         )
         try:
-            self.address = ("127.0.0.1", self._port())
+            self.address: tuple[str, int] = ("127.0.0.1", self._port())
         except BaseException:
             self.stop()
             raise
@@ -163,27 +174,39 @@ class Smsc(Server):
             time.sleep(POLL_S)
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listening.getsockname()[1] for listening in sockets]
+    for listening in sockets:
+        listening.close()
+    return ports
+
+
 class Measured:
     """A server under one kind of load, turn after turn; keeps what the turns cost it."""
 
-    def __init__(self, server: Server, exchanges: Sequence[Exchange], turn_s: float) -> None:
+    def __init__(self, server: Addressed, exchanges: Sequence[Exchange], turn_s: float) -> None:
         self.server = server
         self.cpu_us: list[float] = []
         """The server's processor time an answer, one value a turn."""
         self.busy: list[float] = []
+        self.answers = 0
+        """All right answers so far: warm-ups, and those after the time of a turn, too."""
         self._exchanges = exchanges
         self._turn_s = turn_s
-        self._answers = 0
 
     def turn(self) -> float:
         """Answers a second over one turn, after a short warm-up."""
-        drive(self.server.address, self._exchanges, seconds=self._turn_s / 8, first=self._position())
+        self._drive(self._turn_s / 8)
         before_s = self.server.cpu_s
-        load = drive(self.server.address, self._exchanges, seconds=self._turn_s, first=self._position())
+        load = self._drive(self._turn_s)
         self.cpu_us.append((self.server.cpu_s - before_s) / load.answers * 1e6)
         self.busy.append(load.busy)
-        self._answers += load.answers
         return load.per_second
 
-    def _position(self) -> int:
-        return self._answers % len(self._exchanges)
+    def _drive(self, seconds: float) -> Load:
+        first = self.answers % len(self._exchanges)
+        load = drive(self.server.address, self._exchanges, seconds=seconds, first=first)
+        self.answers += load.answers + load.late
+        return load
