@@ -24,7 +24,7 @@ from chappe.administration.commands import Administration
 from chappe.administration.socket import AdministrationSocket
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
-from chappe.credit.prices import PriceBook, stored_prices
+from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
 from chappe.delivery import SIMULATOR, SmsDelivery, holding_operators, sms_routes
 from chappe.http.listener import Listener, ListenRefused, tls_context
 from chappe.http.outgoing import Outgoing
@@ -43,7 +43,9 @@ from chappe.simulator.simulator import Simulator
 from chappe.storage.database import Reader, StorageRefused
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
-from chappe.storage.store import Store, open_store
+from chappe.storage.store import Store, open_shared_store, open_store
+from chappe.storage.watch import Watch
+from chappe.webhooks.queue import EVENTS_DUE
 from chappe.webhooks.sender import WebhookSender
 
 DEMO_EMAIL = "demo@example.org"
@@ -72,7 +74,8 @@ def serve(settings: Settings) -> int:
     _allow_files(settings.http.connections_max + OTHER_FILES_MAX)
     folder = Folder(settings.data)
     try:
-        folder.hold(as_server=True)
+        if settings.database is None:
+            folder.hold(as_server=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, folder))
     except (StorageRefused, ListenRefused, SettingsRefused) as refused:
@@ -96,7 +99,7 @@ async def _serve(settings: Settings, folder: Folder) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    store = await open_store(folder)
+    store = await (open_store(folder) if settings.database is None else open_shared_store(settings.database))
     try:
         server = await Server.start(settings, folder, store)
         try:
@@ -139,21 +142,19 @@ async def _start_parts(
     parts: contextlib.AsyncExitStack, settings: Settings, folder: Folder, store: Store
 ) -> str:
     metrics = Metrics()
-    if isinstance(store.database, SqliteDatabase):
-        group_commit = store.database.group_commit
-        metrics.commit_groups.set_function(lambda: group_commit.groups_total)
-        metrics.commit_units.set_function(lambda: group_commit.units_total)
+    database = store.database
+    metrics.commit_groups.set_function(lambda: database.groups_total)
+    metrics.commit_units.set_function(lambda: database.units_total)
     prices = PriceBook()
 
     def requests_wait() -> bool:
-        return (
-            isinstance(store.database, SqliteDatabase) and store.database.group_commit.foreground_waiting > 0
-        )
+        return database.foreground_waiting > 0
 
     async def load_prices() -> None:
         prices.load(await store.database.read(stored_prices))
 
     await load_prices()
+    parts.push_async_callback(Watch(database, PRICES_CHANGED, load_prices).stop)
     webhooks = WebhookSender(
         store,
         Outgoing(settings.callback_allow),
@@ -161,6 +162,7 @@ async def _start_parts(
         on_unexpected=metrics.unexpected.labels(where="webhooks").inc,
     )
     await webhooks.start()
+    database.listen(EVENTS_DUE, webhooks.wake)
     parts.push_async_callback(webhooks.stop)
     operators = _smpp_operators(settings, metrics)
     simulator: Simulator | None = None
@@ -195,7 +197,7 @@ async def _start_parts(
         on_unexpected=metrics.unexpected.labels(where="administration").inc,
     )
     parts.push_async_callback(administration.close)
-    fast_path = FastPath(api, store.database).answer if isinstance(store.database, SqliteDatabase) else None
+    fast_path = FastPath(api, database).answer if isinstance(database, SqliteDatabase) else None
     listener = Listener(application, connections_max=settings.http.connections_max, at_once=fast_path)
     parts.push_async_callback(listener.stop)
     if simulator is not None:
@@ -207,7 +209,8 @@ async def _start_parts(
         context = tls_context(settings.tls_cert, settings.tls_key)
         tls_port = await listener.listen(settings.host, settings.tls_port, tls=context)
         _log.info("https", url=f"https://{_printed(settings.host)}:{tls_port}")
-    await administration.open()
+    if settings.database is None:
+        await administration.open()
     return f"http://{_printed(settings.host)}:{port}"
 
 

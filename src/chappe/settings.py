@@ -109,6 +109,7 @@ class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What chappe.toml may hold."""
 
+    database: str | None = None
     host: str | None = None
     port: int | None = None
     tls_port: int | None = None
@@ -144,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything a server needs to know before it starts."""
 
     data: Path
+    database: str | None
     host: str
     port: int
     demo: bool
@@ -179,12 +181,8 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
     variables = {name: value for name, value in environment.items() if name.startswith("CHAPPE_") and value}
     data = data_folder(flags, variables)
     file = _read_file(flags.config or variables.get("CHAPPE_CONFIG"), data)
-    if flags.database or variables.get("CHAPPE_DATABASE"):
-        raise SettingsRefused(
-            "--database: this version stores in SQLite only; PostgreSQL is not supported yet"
-        )
     if (flags.role or variables.get("CHAPPE_ROLE") or "all") != "all":
-        raise SettingsRefused("--role: several processes need PostgreSQL, which is not supported yet")
+        raise SettingsRefused("--role: several processes are not supported yet")
     tls_cert = flags.tls_cert or variables.get("CHAPPE_TLS_CERT") or file.tls_cert
     tls_key = flags.tls_key or variables.get("CHAPPE_TLS_KEY") or file.tls_key
     tls_port = flags.tls_port
@@ -200,6 +198,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         simulator = msgspec.structs.replace(simulator, enabled=False)
     settings = Settings(
         data=data,
+        database=_database(flags.database or variables.get("CHAPPE_DATABASE") or file.database),
         host=_first(flags.host or None, variables.get("CHAPPE_HOST"), file.host, "127.0.0.1"),
         port=_first(flags.port, _port(variables, "CHAPPE_PORT"), file.port, 8000),
         demo=flags.demo or _switch(variables, "CHAPPE_DEMO", default=False),
@@ -218,6 +217,13 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
     )
     _verify(settings)
     return settings
+
+
+def _database(url: str | None) -> str | None:
+    """A URL as it was given; it may hold a password, so no error repeats it."""
+    if url is None or url.startswith(("postgresql://", "postgres://")):
+        return url
+    raise SettingsRefused("the database is not given as postgresql://USER@HOST:PORT/NAME")
 
 
 def _read_file(configured: str | None, data: Path) -> FileSettings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ import pytest
 from tests.behaviours.callbacks import callback_server, events, send, until
 from tests.support.receiver import Receiver
 from tests.support.server import ChappeServer
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 def exhausted(server: ChappeServer, url: str, count: int) -> list[int]:
@@ -20,12 +21,9 @@ def exhausted(server: ChappeServer, url: str, count: int) -> list[int]:
         for n in range(count):
             send(server, key, f"06000001{n:02}", sandbox=1, urlDlr=url)
         until(lambda: len(events(server)) == count, "every report is queued")
-    (file,) = server.data.glob("*.db")
-    with sqlite3.connect(file) as database:
-        database.execute(
-            "UPDATE events SET state = 'exhausted', attempts = 8, last_result = 'HTTP 500', settled_at_ms = created_at_ms"
-        )
-    database.close()
+    server.execute(
+        "UPDATE events SET state = 'exhausted', attempts = 8, last_result = 'HTTP 500', settled_at_ms = created_at_ms"
+    )
     listed = events(server, "--state", "exhausted")
     assert len(listed) == count
     return [event["id"] for event in listed]

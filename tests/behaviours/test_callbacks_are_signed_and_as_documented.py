@@ -11,6 +11,8 @@ from chappe import __version__
 from tests.behaviours.callbacks import callback_server, events, secret, send, until
 from tests.support.receiver import Receiver
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 
 def test_a_delivery_report(tmp_path: Path) -> None:
     with Receiver() as receiver, callback_server(tmp_path) as server:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.behaviours.callbacks import callback_server, events, send, until
 from tests.support.receiver import Receiver
 
 HOSTS = ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0.0.0.0")
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 def test_loopback_is_not_called_however_it_is_spelled(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.behaviours.callbacks import callback_server, events, send, until
 from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 def test_nothing_is_lost_at_a_kill(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.behaviours.callbacks import callback_server, send
 from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 def test_the_others_go_on(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ def need(program: str, *more: str) -> str:
     # Debian keeps daemons such as Kannel's in /usr/sbin, which is not on everyone's PATH.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
     found = {name: shutil.which(name, path=path) for name in (program, *more)}
-    missing = [name for name, place in found.items() if place is None]
-    if missing:
-        _missing(", ".join(missing))
+    absent = [name for name, place in found.items() if place is None]
+    if absent:
+        missing(", ".join(absent))
     return str(found[program])
 
 
@@ -35,17 +35,18 @@ def need_module(module: str, *probe: str) -> None:
         probe, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_S_MAX, check=False
     )
     if done.returncode != 0:
-        _missing(f"{module} (for {Path(probe[0]).name})")
+        missing(f"{module} (for {Path(probe[0]).name})")
 
 
 def need_npm(package: str) -> Path:
     """The node_modules folder (for NODE_PATH) that holds the npm package `package`."""
     if not (NODE_MODULES / package / "package.json").is_file():
-        _missing(f"npm package {package}", "make setup-dev")
+        missing(f"npm package {package}", "make setup-dev")
     return NODE_MODULES
 
 
-def _missing(what: str, remedy: str = "make test-peers") -> NoReturn:
+def missing(what: str, remedy: str = "make test-peers") -> NoReturn:
+    """Fails the test in CI, skips it elsewhere; either way it is listed with what it needs."""
     reason = f"not installed: {what}; `{remedy}` installs it"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)

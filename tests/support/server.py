@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
+
+import asyncpg
 
 from chappe.administration.ask import ask_server
 from chappe.administration.commands import Command
@@ -21,6 +27,10 @@ STOP_S_MAX = 10.0
 COMMAND_S_MAX = 60.0
 # A traceback as text, or the same as structlog writes it in structured form.
 TRACEBACK_MARKS = ("Traceback (most recent call last)", '"exc_type"')
+
+
+new_database: Callable[[], str] | None = None
+"""Gives the URL of an empty PostgreSQL database, while servers are to store there and not in their folder."""
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -54,6 +64,12 @@ class ChappeServer:
         self.data.mkdir(parents=True, exist_ok=True)
         self.stderr_path = directory / "stderr.log"
         self.base_url = ""
+        self.database_url = new_database() if new_database is not None else None
+        if self.database_url is not None:
+            environment = {
+                "CHAPPE_DATABASE": self.database_url,
+                "CHAPPE_SECRET_FILE": str(self.data / "secret.key"),
+            } | (environment or {})
         self._options = options
         self._port = port
         limits = {} if rate_limits else {"CHAPPE_RATE_LIMITS": "off"}
@@ -156,6 +172,14 @@ class ChappeServer:
         assert result is not None, "no server answers on the socket"
         return result
 
+    def execute(self, sql: str) -> None:
+        """One statement on the database of a server that is stopped."""
+        if self.database_url is None:
+            with closing(sqlite3.connect(self.data / "chappe.db", isolation_level=None)) as connection:
+                connection.execute(sql)
+        else:
+            asyncio.run(_execute(self.database_url, sql))
+
     def create_account(self, email: str, credit: str = "100", *options: str) -> dict[str, Any]:
         """`{"apiKey": ..., "email": ..., "balance": "100"}`; `options` go to `chappe account create`."""
         return json.loads(self.run("account", "create", email, "--credit", credit, "--json", *options))
@@ -191,3 +215,11 @@ class ChappeServer:
         self._process.stdout.close()
         self._process = None
         return code
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -191,7 +191,7 @@ def test_a_file_is_refused_with(tmp_path: Path, wrong: str) -> None:
         ("CHAPPE_LOG_LEVEL", "loud"),
         ("CHAPPE_CALLBACK_ALLOW", "localhost"),
         ("CHAPPE_CONFIG", "/nowhere/chappe.toml"),
-        ("CHAPPE_DATABASE", "postgresql://127.0.0.1/chappe"),
+        ("CHAPPE_DATABASE", "mysql://127.0.0.1/chappe"),
         ("CHAPPE_ROLE", "worker"),
     ],
 )

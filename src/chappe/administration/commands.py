@@ -28,7 +28,7 @@ from chappe.credit.prices import (
 )
 from chappe.messages.check import breaches_of_messages
 from chappe.messages.history import history
-from chappe.storage.database import Reader, StorageUnavailable
+from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable
 from chappe.storage.store import Store
 from chappe.webhooks.check import breaches_of_delivery
 from chappe.webhooks.listing import list_events, shown_event
@@ -146,6 +146,7 @@ _REFUSALS = (
     PriceRefused,
     ReplayRefused,
     StorageUnavailable,
+    OutcomeUnknown,
 )
 
 

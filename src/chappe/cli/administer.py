@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from chappe.cli.refused import Refused
 from chappe.settings import Flags, SettingsRefused, data_folder, load_settings
 from chappe.storage.database import StorageRefused
 from chappe.storage.folder import Folder, FolderHeld
-from chappe.storage.store import open_store
+from chappe.storage.store import Store, open_shared_store, open_store
 
 SERVER_S_MAX = 15.0
 """Seconds for a server that holds the folder to answer: it may be starting, or stopping."""
@@ -28,7 +29,7 @@ def add_store_flags(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="configuration (CHAPPE_CONFIG; default DIR/chappe.toml)"
     )
     parser.add_argument(
-        "--database", metavar="URL", help="a database other than the data folder's (CHAPPE_DATABASE)"
+        "--database", metavar="URL", help="PostgreSQL instead of the data folder's own (CHAPPE_DATABASE)"
     )
 
 
@@ -45,9 +46,14 @@ def administer(options: argparse.Namespace, command: Command, *, may_create: boo
     flags = store_flags(options)
     try:
         folder = Folder(data_folder(flags))
-        result = ask_server(folder.socket, command)
+        # Whichever server holds the folder has its own store.
+        has_other_store = flags.database or os.environ.get("CHAPPE_DATABASE")
+        result = None if has_other_store else ask_server(folder.socket, command)
         if result is None:
-            load_settings(flags)  # a configuration that is wrong is said now, not when the server starts
+            # A configuration that is wrong is said now, not when the server starts.
+            database = load_settings(flags).database
+            if database is not None:
+                return asyncio.run(_on_shared_store(database, command, may_create=may_create))
             if not may_create and not folder.database.exists():
                 raise Refused(f"there is no database in {folder.path}")
             result = _by_itself(folder, command)
@@ -75,8 +81,16 @@ def _by_itself(folder: Folder, command: Command) -> dict[str, Any]:
         folder.release()
 
 
+async def _on_shared_store(url: str, command: Command, *, may_create: bool) -> dict[str, Any]:
+    store = await open_shared_store(url, create=may_create)
+    return await _carry_out(store, command)
+
+
 async def _open_and_carry_out(folder: Folder, command: Command) -> dict[str, Any]:
-    store = await open_store(folder)
+    return await _carry_out(await open_store(folder), command)
+
+
+async def _carry_out(store: Store, command: Command) -> dict[str, Any]:
     try:
         return await Administration(store).carry_out(command)
     finally:

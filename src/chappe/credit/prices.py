@@ -22,6 +22,8 @@ ARTICLES = {
     "tts-landline": "started second",
     "mail": "mail",
 }
+PRICES_CHANGED = "prices"
+"""What other processes are told by."""
 EVERY_ACCOUNT = 0
 PREFIX_CHARS_MAX = 15
 FRANCE = "33"
@@ -128,5 +130,6 @@ async def set_price(store: Store, account_id: int, article: str, prefix: str, un
             " ON CONFLICT (account_id, article, prefix) DO UPDATE SET unit_micro = excluded.unit_micro",
             (account_id, article, prefix, unit_micro),
         )
+        tx.notify(PRICES_CHANGED)
 
     await store.database.write(unit)

@@ -28,7 +28,7 @@ from chappe.partner.reader import Preferences, check_headers, preferences, read
 from chappe.partner.throttle import Throttle
 from chappe.partner.writer import Answer, render, render_refusal
 from chappe.settings import Settings
-from chappe.storage.database import StorageUnavailable
+from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -74,6 +74,10 @@ class PartnerApi:
         except StorageUnavailable as error:
             _log.error("the storage is not available", page=request.page_name, reason=str(error))
             answer = self._refused(request, catalogue_server.unavailable())
+        except OutcomeUnknown as error:
+            # Not 503, which would say that nothing was done.
+            _log.error("the storage cannot tell what it did", page=request.page_name, reason=str(error))
+            answer = self._refused(request, catalogue_server.internal())
         except Exception as error:
             self.metrics.unexpected.labels(where="request").inc()
             _log.error("an unexpected exception", page=request.page_name, exc_info=error)

@@ -2,7 +2,8 @@
 
 A *unit* is a plain function that gets a `Transaction`, runs SQL and returns a value. The database runs
 units in groups: one BEGIN, a savepoint each, one COMMIT; a unit's caller gets its value only after that
-COMMIT is on disk. SQL is written once, with `?` placeholders and the subset that SQLite 3.35+ and
+COMMIT is on disk. On PostgreSQL a unit may be run more than once before it is committed (what it did was taken back):
+it changes nothing but what the transaction holds. SQL is written once, with `?` placeholders and the subset that SQLite 3.35+ and
 PostgreSQL 13+ share (`RETURNING`, `ON CONFLICT`).
 """
 
@@ -18,6 +19,11 @@ Params = Sequence[Any]
 
 class StorageUnavailable(Exception):
     """The database did not take or answer the work: nothing of it is stored. Callers answer 503."""
+
+
+class OutcomeUnknown(Exception):
+    """The work may be stored or not, and the database cannot tell any more: it was lost during a commit and did not
+    come back, or came back as another. Nobody may do the work again by himself."""
 
 
 class StorageRefused(Exception):
@@ -51,6 +57,10 @@ class Transaction(Reader, Protocol):
         """Executes one statement for each parameter row."""
         ...
 
+    def notify(self, channel: str) -> None:
+        """Once this is committed, wakes who listens on `channel` in other processes. Perhaps in this one too."""
+        ...
+
 
 Unit = Callable[[Transaction], T]
 
@@ -62,6 +72,26 @@ the items are given to it again one by one: so one bad item does not fail its ne
 
 class Database(Protocol):
     """An open database. When it is down, every method raises `StorageUnavailable`."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write to it too."""
+        ...
+
+    @property
+    def groups_total(self) -> int:
+        """Groups committed since it was opened."""
+        ...
+
+    @property
+    def units_total(self) -> int:
+        """Units in those groups."""
+        ...
+
+    @property
+    def foreground_waiting(self) -> int:
+        """Units of requests that wait for a group now."""
+        ...
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Runs a short query on committed data (microseconds: it may run on the event loop itself)."""
@@ -80,6 +110,10 @@ class Database(Protocol):
 
     async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
         """Like `write` for one item of a batch: items that wait together are written together."""
+        ...
+
+    def listen(self, channel: str, callback: Callable[[], None]) -> None:
+        """Calls `callback` when another process notifies `channel`. A hint that may be lost: look seldom anyway."""
         ...
 
     async def commit_settings(self) -> list[str]:

@@ -126,7 +126,13 @@ def make_secret(path: Path) -> bytes:
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            made = read_secret(path)  # by another process that starts on the same database
+            if made is None:
+                raise
+            secret = made
         os.unlink(temporary)
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)

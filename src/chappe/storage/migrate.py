@@ -8,8 +8,13 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from chappe.storage.database import StorageRefused
+from chappe.storage.database import StorageRefused, StorageUnavailable
+from chappe.storage.postgres_connection import Connector
+
+MIGRATION_LOCK = 0x636861707065
+"""The number of the advisory lock, which nobody else's program is likely to use."""
 
 
 def migrate_sqlite(path: Path) -> None:
@@ -18,14 +23,44 @@ def migrate_sqlite(path: Path) -> None:
     migrate(sqlalchemy.URL.create("sqlite", database=str(path)))
 
 
-def migrate(url: sqlalchemy.URL) -> None:
-    """Brings the database at `url` to the newest revision, in one transaction; raises `StorageRefused`."""
+async def migrate_postgres(connector: Connector) -> None:
+    """Brings a PostgreSQL database to the newest revision; raises `StorageRefused`, and nothing changed.
+
+    Several processes may start at once: the first one migrates, the others wait for it and find nothing to do.
+    """
+
+    async def connect() -> object:
+        return (await connector.link(is_patient=True)).connection
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        isolation_level="AUTOCOMMIT",
+        poolclass=sqlalchemy.NullPool,
+    )
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, _config())
+    except DBAPIError as error:
+        raise StorageRefused(f"cannot migrate the database: {error.orig}") from error
+    except StorageUnavailable as error:
+        raise StorageRefused(f"cannot migrate the database: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def migrate(url: sqlalchemy.URL) -> None:
+    """Brings the database at `url` to the newest revision, in one transaction; raises `StorageRefused`."""
     engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool)
     try:
         with engine.connect() as connection:
-            _upgrade(connection, config)
+            _upgrade(connection, _config())
     except DBAPIError as error:
         raise StorageRefused(f"cannot migrate the database {url.database}: {error.orig}") from error
     finally:
@@ -34,7 +69,11 @@ def migrate(url: sqlalchemy.URL) -> None:
 
 def _upgrade(connection: sqlalchemy.Connection, config: Config) -> None:
     # Begun by hand: SQLite's DDL is transactional, the driver's own transactions are not around DDL.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")

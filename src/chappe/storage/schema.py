@@ -21,13 +21,18 @@ def bring_up_to_date(path: Path) -> None:
     if revision == REVISIONS[-1]:
         return
     if revision is not None and revision not in REVISIONS:
-        raise StorageRefused(
-            f"the database {path} is at revision {revision}, newer than this version of Chappe"
-            f" ({REVISIONS[-1]}): upgrade Chappe, or restore the backup made before the upgrade"
-        )
+        raise StorageRefused(newer_than_known(f"the database {path}", revision))
     from chappe.storage.migrate import migrate_sqlite
 
     migrate_sqlite(path)
+
+
+def newer_than_known(what: str, revision: str) -> str:
+    """Why a database that another version has written cannot be used."""
+    return (
+        f"{what} is at revision {revision}, newer than this version of Chappe"
+        f" ({REVISIONS[-1]}): upgrade Chappe, or restore the backup made before the upgrade"
+    )
 
 
 def _sqlite_revision(path: Path) -> str | None:

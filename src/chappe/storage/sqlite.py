@@ -58,6 +58,22 @@ class SqliteDatabase:
         """The writer, for its counters and its queue."""
         return self._group_commit
 
+    @property
+    def is_shared(self) -> bool:
+        return False
+
+    @property
+    def groups_total(self) -> int:
+        return self._group_commit.groups_total
+
+    @property
+    def units_total(self) -> int:
+        return self._group_commit.units_total
+
+    @property
+    def foreground_waiting(self) -> int:
+        return self._group_commit.foreground_waiting
+
     async def read(self, query: Callable[[Reader], T]) -> T:
         return self.read_inline(query)
 
@@ -103,6 +119,9 @@ class SqliteDatabase:
 
     async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
         return await self._group_commit.submit_batched(batch, item)
+
+    def listen(self, channel: str, callback: Callable[[], None]) -> None:
+        pass  # there is no other process
 
     async def commit_settings(self) -> list[str]:
         # In a unit: the settings are those of the writer's connection, which is not ours while it commits.

@@ -93,3 +93,6 @@ class SqliteTransaction:
 
     def run_many(self, sql: str, params: Iterable[Params]) -> None:
         self._connection.executemany(sql, params)
+
+    def notify(self, channel: str) -> None:
+        pass  # there is no other process; in this one whoever changes something says so by himself

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chappe.clock import Clock, SystemClock
-from chappe.storage.database import Database, StorageRefused, StorageUnavailable, Transaction
+from chappe.storage.database import Database, Reader, StorageRefused, StorageUnavailable, Transaction
 from chappe.storage.folder import Folder, make_secret, read_secret
 from chappe.storage.ids import IdBlocks
 from chappe.storage.sqlite import SqliteDatabase
@@ -37,19 +37,33 @@ class Store:
 
 
 async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
-    """Opens the SQLite store of a folder that the caller holds; raises `StorageRefused` with one clear line.
-
-    The secret is made once, before the first fingerprint is written: a crash in between leaves a secret
-    without a fingerprint, which the next start adopts.
-    """
-    path = _secret_path(folder)
-    secret = read_secret(path)
+    """Opens the SQLite store of a folder that the caller holds; raises `StorageRefused` with one clear line."""
     _make_private(folder.database)
-    database = SqliteDatabase(folder.database)
-    try:
-        fingerprint = await database.read(
-            lambda r: r.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'")
+    path = _configured_secret() or folder.secret
+    secret = read_secret(path)  # before the database: what is wrong with it costs nothing to say
+    return await _open(SqliteDatabase(folder.database), path, secret, clock)
+
+
+async def open_shared_store(url: str, clock: Clock | None = None, *, create: bool = True) -> Store:
+    """Opens a store on PostgreSQL, which other processes may have open too; raises `StorageRefused`."""
+    path = _configured_secret()
+    if path is None:
+        raise StorageRefused(
+            f"--database needs {SECRET_FILE_VARIABLE}: the secret that every process on this database shares"
         )
+    secret = read_secret(path)
+    from chappe.storage.postgres import PostgresDatabase  # its driver costs who has SQLite nothing
+
+    return await _open(await PostgresDatabase.open(url, create=create), path, secret, clock)
+
+
+async def _open(database: Database, path: Path, secret: bytes | None, clock: Clock | None) -> Store:
+    """The secret is made once, before the first fingerprint is written: a crash in between leaves a secret
+    without a fingerprint, which the next start adopts."""
+    try:
+        fingerprint = await database.read(_fingerprint)
+        if secret is None:
+            secret = read_secret(path)  # another process may have made both meanwhile
         if secret is None:
             if fingerprint is not None:
                 raise StorageRefused(
@@ -58,21 +72,29 @@ async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
             secret = make_secret(path)
         vault = Vault(secret)
         if fingerprint is None:
-
-            def remember(tx: Transaction) -> None:
-                tx.run(
-                    "INSERT INTO meta (name, value) VALUES ('secret_fingerprint', ?)", (vault.fingerprint,)
-                )
-
-            await database.write(remember)
-        elif fingerprint[0] != vault.fingerprint:
+            fingerprint = await database.write(lambda tx: _remember(tx, vault.fingerprint))
+        if fingerprint != vault.fingerprint:
             raise StorageRefused(f"the secret {path} is not the one of this database (fingerprint differs)")
     except BaseException as error:
         await database.close()
         if isinstance(error, StorageUnavailable):
-            raise StorageRefused(f"cannot use the database {folder.database}: {error}") from error
+            raise StorageRefused(f"cannot use the database: {error}") from error
         raise
     return Store(database=database, vault=vault, clock=clock or SystemClock())
+
+
+def _fingerprint(reader: Reader) -> str | None:
+    row = reader.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'")
+    return None if row is None else row[0]
+
+
+def _remember(tx: Transaction, fingerprint: str) -> str | None:
+    # Another process may have been faster, with another secret.
+    tx.run(
+        "INSERT INTO meta (name, value) VALUES ('secret_fingerprint', ?) ON CONFLICT (name) DO NOTHING",
+        (fingerprint,),
+    )
+    return _fingerprint(tx)
 
 
 def _make_private(path: Path) -> None:
@@ -83,6 +105,6 @@ def _make_private(path: Path) -> None:
         raise StorageRefused(f"cannot use the database {path}: {error.strerror}") from error
 
 
-def _secret_path(folder: Folder) -> Path:
-    configured = os.environ.get(SECRET_FILE_VARIABLE) or None
-    return Path(configured) if configured else folder.secret
+def _configured_secret() -> Path | None:
+    configured = os.environ.get(SECRET_FILE_VARIABLE)
+    return Path(configured) if configured else None

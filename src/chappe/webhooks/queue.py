@@ -17,6 +17,9 @@ RETRY_AFTER_S: Final = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 
 """Seconds from a failed attempt to the next one; when they are used up the event is exhausted."""
 ATTEMPTS_MAX: Final = len(RETRY_AFTER_S) + 1
 
+EVENTS_DUE = "events"
+"""What the senders of other processes are told by, when a command made events due."""
+
 _ADD = (
     "INSERT INTO events (id, account_id, kind, url, payload, state, attempts, next_attempt_at_ms, last_result,"
     " created_at_ms) VALUES (?, ?, ?, ?, ?, 'pending', 0, ?, '', ?)"

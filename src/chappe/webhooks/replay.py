@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
+from chappe.webhooks.queue import EVENTS_DUE
 
 BATCH_MAX = 1000
 
@@ -27,6 +28,7 @@ async def replay(store: Store, event_id: int) -> None:
     def unit(tx: Transaction) -> None:
         if tx.run(_ONE, (now_ms, event_id)) == 0:
             raise ReplayRefused(f"there is no event {event_id}")
+        tx.notify(EVENTS_DUE)
 
     await store.database.write(unit)
 
@@ -35,10 +37,13 @@ async def replay_exhausted(store: Store) -> int:
     """Posts again every event that is exhausted at this moment; gives how many."""
     now_ms = store.clock.now_ms()
     total = 0
+
+    def unit(tx: Transaction) -> int:
+        tx.notify(EVENTS_DUE)
+        return tx.run(_EXHAUSTED, (now_ms, now_ms, BATCH_MAX))
+
     while True:
-        count = await store.database.write(
-            lambda tx: tx.run(_EXHAUSTED, (now_ms, now_ms, BATCH_MAX)), background=True
-        )
+        count = await store.database.write(unit, background=True)
         total += count
         if count < BATCH_MAX:
             return total

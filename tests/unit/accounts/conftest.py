@@ -1,19 +1,17 @@
-"""An open store in a folder of the test's own."""
+"""An open store of the test's own, on both databases."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from chappe.storage.folder import Folder
-from chappe.storage.store import Store, open_store
+from chappe.storage.store import Store
+from tests.support.stores import Place
 
 
 @pytest.fixture
-async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
-    monkeypatch.delenv("CHAPPE_SECRET_FILE", raising=False)
-    opened = await open_store(Folder(tmp_path))
+async def store(place: Place) -> AsyncIterator[Store]:
+    opened = await place.open()
     yield opened
     await opened.close()

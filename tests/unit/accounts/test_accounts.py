@@ -17,6 +17,7 @@ from chappe.accounts.top_up import top_up
 from chappe.credit.ledger import InsufficientCredit
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
+from tests.support.stores import Place, drop_constraints
 
 ANA = "ana@example.fr"
 
@@ -72,10 +73,12 @@ async def test_keys_are_random_and_a_rotated_one_stops_at_once(store: Store) -> 
     assert all(len(key) == 40 for key in keys)
 
 
-async def test_no_key_stands_in_the_files_of_the_database(store: Store, tmp_path: Path) -> None:
+async def test_no_key_stands_in_the_files_of_the_database(tmp_path: Path) -> None:
+    store = await Place(tmp_path, None).open()
     created = await create_account(store, ANA)
     rotated = await rotate_key(store, created.account_id)
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    await store.close()
     assert ANA.encode() in files  # they were read where the rows are
     for key in (created.api_key, rotated):
         assert key.encode() not in files
@@ -130,7 +133,7 @@ BREACHES = {
     ),
     "an answer of nobody": (
         "INSERT INTO remembered_answers (account_id, path, idempotency_key, body_hash, status, content_type,"
-        " answer, created_at_ms) VALUES (99, '/', 'k', x'00', 200, 'application/json', x'00', 0)",
+        " answer, created_at_ms) VALUES (99, '/', 'k', '00', 200, 'application/json', '00', 0)",
         "a remembered answer belongs to account 99",
     ),
     "a parent that is none": (
@@ -154,7 +157,7 @@ async def test_the_check_names(store: Store, breach: str) -> None:
         await create_account(store, email)
     assert await breaches(store) == []
     statement, expected = BREACHES[breach]
-    store.database._writer.execute("PRAGMA foreign_keys = OFF")  # type: ignore[attr-defined]
+    await drop_constraints(store)
     await store.database.write(lambda tx: tx.run(statement))
     found = await breaches(store)
     assert any(line.startswith(f"invariant 6: {expected}") for line in found), found

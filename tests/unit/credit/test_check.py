@@ -9,6 +9,7 @@ from chappe.accounts.top_up import top_up
 from chappe.credit.check import breaches_of_the_ledger
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
+from tests.support.stores import drop_constraints
 
 # Account 1 (ana) has an opening of 10 (entries 2 and 3) and a top-up of 5 (entries 6 and 7); account 2 (bob)
 # an opening of 20 (entries 4 and 5).
@@ -90,7 +91,7 @@ async def test_the_check_names(filled: Store, breach: str) -> None:
     def corrupt(tx: Transaction) -> None:
         tx.run(statement)
 
-    filled.database._writer.execute("PRAGMA ignore_check_constraints = ON")  # type: ignore[attr-defined]
+    await drop_constraints(filled)
     await filled.database.write(corrupt)
     found = await breaches(filled)
     for line in expected:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 
 import pytest
 
@@ -21,6 +20,7 @@ from chappe.credit.ledger import (
 from chappe.credit.money import AMOUNT_MICRO_MAX, MICRO
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
+from tests.support.stores import RefusedByDatabase
 
 
 async def account(store: Store, credit_micro: int, email: str = "ana@example.fr") -> int:
@@ -110,7 +110,7 @@ async def test_the_database_itself_refuses_a_balance_below_its_floor(store: Stor
     def unit(tx: Transaction) -> None:
         tx.run("UPDATE accounts SET balance_micro = -1 WHERE id = ?", (ana,))
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(RefusedByDatabase):
         await store.database.write(unit)
 
 
@@ -118,7 +118,7 @@ async def test_a_posting_cannot_be_written_twice(store: Store) -> None:
     ana = await account(store, 5)
     posting = Posting(await store.ids("postings").take(), ana, -1, HOUSE_SALES, "sms", "1", 0)
     await store.database.write(lambda tx: post(tx, posting))
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(RefusedByDatabase):
         await store.database.write(lambda tx: post(tx, posting))
     assert await balance(store, ana) == 4
     await assert_sound(store)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,9 @@ from chappe.messages.cancel import CancelRefused, CannotCancel, cancel_message
 from chappe.messages.request import Accepted, NobodyLeft, SendRequest
 from chappe.messages.routes import Route, Routes
 from chappe.messages.states import State
-from chappe.storage.folder import Folder
-from chappe.storage.store import Store, open_store
+from chappe.storage.store import Store
 from tests.support.operators import MemoryOperator
+from tests.support.stores import Place
 
 PRICE = 38_000
 NUMBER = 33600000001
@@ -127,11 +126,9 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(place: Place) -> AsyncIterator[World]:
     clock = MovedClock()
-    folder = Folder(tmp_path)
-    folder.hold(as_server=True)
-    store = await open_store(folder, clock)
+    store = await place.open(clock)
     account = await create_account(store, "a@example.org", credit_micro=10 * MICRO)
     world = World(store, account, clock)
     await world.delivery.start()
@@ -140,7 +137,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert world.unexpected == 0
     assert await world.check() == []
     await store.close()
-    folder.release()
 
 
 async def test_a_message_leaves_is_accepted_and_delivered(world: World) -> None:

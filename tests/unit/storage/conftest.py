@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chappe.storage.database import Transaction
+from chappe.storage.database import Database, Transaction
 from chappe.storage.sqlite import SqliteDatabase
+from tests.support.stores import Place
 
 
 @pytest.fixture
@@ -21,3 +22,11 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.write(make_notes)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def either(place: Place) -> AsyncIterator[Database]:
+    """An open database, on both."""
+    store = await place.open()
+    yield store.database
+    await store.close()

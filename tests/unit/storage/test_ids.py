@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from chappe.storage.database import StorageUnavailable
+from chappe.storage.database import Database, StorageUnavailable
 from chappe.storage.ids import IdBlocks
 from chappe.storage.sqlite import SqliteDatabase
 
@@ -32,42 +32,42 @@ async def take_many(ids: IdBlocks, seed: int, tasks: int) -> list[range]:
 
 
 async def test_no_id_is_given_twice_to_tasks_that_take_them_at_the_same_time(
-    database: SqliteDatabase,
+    either: Database,
 ) -> None:
-    ids = IdBlocks(database, "messages", block_size=100)
+    ids = IdBlocks(either, "messages", block_size=100)
     assert_all_different(await take_many(ids, seed=1, tasks=400))
 
 
-async def test_no_id_is_given_twice_across_restarts(database: SqliteDatabase) -> None:
+async def test_no_id_is_given_twice_across_restarts(either: Database) -> None:
     taken: list[range] = []
     for start in range(10):
         # What the last start had reserved is lost with it, as after kill -9.
-        ids = IdBlocks(database, "messages", block_size=100)
+        ids = IdBlocks(either, "messages", block_size=100)
         taken += await take_many(ids, seed=start, tasks=30)
     assert_all_different(taken)
 
 
-async def test_no_id_is_given_twice_by_processes_side_by_side(database: SqliteDatabase) -> None:
-    several = [IdBlocks(database, "messages", block_size=100) for _ in range(4)]
+async def test_no_id_is_given_twice_by_processes_side_by_side(either: Database) -> None:
+    several = [IdBlocks(either, "messages", block_size=100) for _ in range(4)]
     taken = await asyncio.gather(*(take_many(ids, seed, 50) for seed, ids in enumerate(several)))
     assert_all_different([ids for each in taken for ids in each])
 
 
-async def test_sequences_are_independent(database: SqliteDatabase) -> None:
-    assert await IdBlocks(database, "accounts").take() == 1
-    assert await IdBlocks(database, "postings").take() == 1
+async def test_sequences_are_independent(either: Database) -> None:
+    assert await IdBlocks(either, "accounts").take() == 1
+    assert await IdBlocks(either, "postings").take() == 1
 
 
 async def test_ids_of_one_taking_are_consecutive_even_across_the_end_of_a_block(
-    database: SqliteDatabase,
+    either: Database,
 ) -> None:
-    ids = IdBlocks(database, "messages", block_size=10)
+    ids = IdBlocks(either, "messages", block_size=10)
     taken = [numbers(await ids.take(count), count) for count in (1, 4, 4, 4, 25, 3, 1)]
     assert_all_different(taken)
 
 
-async def test_a_caller_that_goes_away_takes_no_ids_from_the_others(database: SqliteDatabase) -> None:
-    ids = IdBlocks(database, "messages", block_size=10)
+async def test_a_caller_that_goes_away_takes_no_ids_from_the_others(either: Database) -> None:
+    ids = IdBlocks(either, "messages", block_size=10)
     waiting = [asyncio.ensure_future(ids.take()) for _ in range(20)]
     await asyncio.sleep(0)
     for task in waiting[::2]:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from chappe.storage.folder import Folder
-from chappe.storage.store import Store, open_store
+from chappe.storage.store import Store
+from tests.support.stores import Place
 from tests.unit.webhooks.world import World
 
 
-@pytest.fixture(autouse=True)
-def _own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CHAPPE_SECRET_FILE", raising=False)
-
-
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(Folder(tmp_path))
+async def store(place: Place) -> AsyncIterator[Store]:
+    opened = await place.open()
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def world(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr("chappe.webhooks.sender.STOP_S_MAX", 0.0)  # whoever never answers is not waited for
-    opened = await World.open(tmp_path)
+    opened = await World.open(place)
     yield opened
     await opened.close()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chappe.storage.folder import Folder
-from chappe.storage.store import open_store
 from chappe.webhooks.payloads import dlr_payload, reply_payload
 from chappe.webhooks.queue import Event, enqueue, enqueue_many
+from tests.support.stores import Place
 
 
 def test_a_delivery_report_is_the_documented_one() -> None:
@@ -44,10 +42,8 @@ def test_any_text_that_a_telephone_may_send_gives_json(text: str) -> None:
     )
 
 
-async def test_an_event_is_stored_with_what_happened_or_not_at_all(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    folder.hold(as_server=False)
-    store = await open_store(folder)
+async def test_an_event_is_stored_with_what_happened_or_not_at_all(place: Place) -> None:
+    store = await place.open()
     try:
         first = await store.ids("events").take(4)
         events = [Event(first + n, 1, "dlr", f"https://example.org/{n}", "{}", 1_000 + n) for n in range(4)]
@@ -75,4 +71,3 @@ async def test_an_event_is_stored_with_what_happened_or_not_at_all(tmp_path: Pat
         ]
     finally:
         await store.close()
-        folder.release()

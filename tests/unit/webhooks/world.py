@@ -7,18 +7,18 @@ import heapq
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from chappe.accounts.create import create_account
 from chappe.http.outgoing import NotAnswered
-from chappe.storage.folder import Folder
-from chappe.storage.store import Store, open_store
+from chappe.storage.store import Store
 from chappe.webhooks.payloads import dlr_payload
 from chappe.webhooks.queue import Event, enqueue_many
 from chappe.webhooks.sender import WebhookSender
+from tests.support.stores import Place
 
 UNTIL_S_MAX = 20.0
+SETTLED_S_MAX = 60.0
 
 
 class VirtualTime:
@@ -123,9 +123,9 @@ class World:
         self.sender = self._sender()
 
     @classmethod
-    async def open(cls, path: Path) -> World:
+    async def open(cls, place: Place) -> World:
         time = VirtualTime()
-        store = await open_store(Folder(path), time)
+        store = await place.open(time)
         created = await create_account(store, "ana@example.fr")
         return cls(store, created.account_id, time)
 
@@ -182,13 +182,29 @@ class World:
     async def settled(self) -> None:
         """Returns when the sender has recorded everything and waits for a timer or a wake-up."""
         quiet = 0
-        while quiet < 3:
-            before = (len(self.receivers.posts), self.sender.delivered_total, self.sender.failed_total)
-            for _ in range(20):
-                await asyncio.sleep(0)
-            await self.store.database.write(lambda tx: None, background=True)
-            after = (len(self.receivers.posts), self.sender.delivered_total, self.sender.failed_total)
-            quiet = quiet + 1 if before == after and not self.sender._outcomes else 0
+        async with asyncio.timeout(SETTLED_S_MAX):
+            while quiet < 3:
+                before = self._counts()
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                await self.store.database.write(lambda tx: None, background=True)
+                quiet = quiet + 1 if self._rests() and before == self._counts() else 0
+
+    def _counts(self) -> tuple[int, int, int]:
+        return len(self.receivers.posts), self.sender.delivered_total, self.sender.failed_total
+
+    def _rests(self) -> bool:
+        sender = self.sender
+        if sender._outcomes or sender._woken.is_set():
+            return False
+        if (
+            sender._reading_task is not None
+            and not sender._reading_task.done()
+            and not sender._woken._waiters
+        ):
+            return False  # it reads the queue
+        # An attempt that reads its secret is one that has not posted yet.
+        return len(sender._attempts) == sum(self.receivers.under_way.values())
 
     def _sender(self) -> WebhookSender:
         def count() -> None:

@@ -1,0 +1,391 @@
+"""Group commit on PostgreSQL: one connection, one queue; what waits when a commit returns goes into the next one.
+
+A unit may be run more than once: when its group fails it is run again by itself, and when the server chose its
+transaction to give way to another one. What it did before was taken back.
+
+A connection that is cut during COMMIT leaves the result unknown. Nobody is told anything then until the server
+has been asked: the number of the transaction was read before its COMMIT, and the server remembers what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from chappe.storage.database import Batch, OutcomeUnknown, StorageUnavailable, Transaction, Unit
+from chappe.storage.postgres_connection import (
+    Connection,
+    Connector,
+    Link,
+    PostgresTransaction,
+    close_quietly,
+    end_session,
+    is_broken,
+    is_collision,
+    is_fault,
+)
+from chappe.storage.waiting import call_waiting
+
+UNITS_MAX = 64
+"""Units in one transaction: each that writes is a subtransaction, of which the server keeps 64 at hand."""
+BATCH_MAX = 256
+WORK_S_MAX = 0.02
+COLLISIONS_MAX = 8
+"""How often a unit gives way to others before its caller is refused."""
+COLLISION_REST_S = 0.02
+DOWN_S_MAX = 3.0
+"""How long callers wait for the server to come back before they are refused; the next ones are refused at once."""
+RECONNECT_S_MIN = 0.05
+RECONNECT_S_MAX = 1.0
+UNDER_WAY_REST_S = 0.05
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("storage")
+
+
+class _Call:
+    """A unit, or items of one batch, with the futures of who wait for it."""
+
+    __slots__ = ("batch", "futures", "items", "unit")
+
+    def __init__(
+        self,
+        unit: Unit[Any] | None,
+        batch: Batch[Any, Any] | None,
+        items: list[Any],
+        futures: list[asyncio.Future[Any]],
+    ) -> None:
+        self.unit = unit
+        self.batch = batch
+        self.items = items
+        self.futures = futures
+
+    def __call__(self, tx: Transaction) -> Sequence[Any]:
+        if self.batch is not None:
+            return self.batch(tx, list(self.items))
+        assert self.unit is not None
+        return [self.unit(tx)]
+
+    def halves(self) -> list[_Call]:
+        """A batch that failed in two parts, so that the bad item is found soon and fails by itself."""
+        middle = len(self.items) // 2
+        return [
+            _Call(None, self.batch, self.items[part], self.futures[part])
+            for part in (slice(middle), slice(middle, None))
+        ]
+
+    def done(self, values: Sequence[Any]) -> None:
+        for future, value in zip(self.futures, values, strict=True):
+            if not future.done():  # its caller went away; the work is committed all the same
+                future.set_result(value)
+
+    def failed(self, error: Callable[[], BaseException]) -> None:
+        # One each: an exception that several tasks raise collects all their tracebacks.
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error())
+
+
+class _Failed(Exception):
+    """A call raised; the transaction it was in is of no use any more."""
+
+    def __init__(self, call: _Call, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.call = call
+        self.error = error
+
+
+async def _take_back(connection: Connection, call: _Call) -> None:
+    try:
+        await connection.execute("ROLLBACK TO unit")
+    except Exception as fault:
+        raise _Failed(call, fault) from fault
+
+
+class PostgresGroupCommit:
+    """One writer of a PostgreSQL database; belongs to one event loop. `settings` are those of its sessions,
+    `notify` is told what committed units want to have told to others."""
+
+    def __init__(
+        self, connector: Connector, settings: Mapping[str, str], notify: Callable[[set[str]], None]
+    ) -> None:
+        self._notify = notify
+        self._connector = connector
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Call] = deque()
+        self._link: Link | None = None
+        self._lost: list[Link] = []
+        """Connections that broke: the server may still hold their transactions, and with them their rows."""
+        self._has_work = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._down_since_s: float | None = None
+        self._task = asyncio.create_task(self._run(), name="postgres-commit")
+        self.groups_total = 0
+        self.units_total = 0
+
+    def submit(self, unit: Unit[Any]) -> asyncio.Future[Any]:
+        """Queues a unit. One whose caller is cancelled runs and commits all the same."""
+        return self._queue(_Call(unit, None, [None], [self._future()]))
+
+    def submit_batched(self, batch: Batch[Any, Any], item: Any) -> asyncio.Future[Any]:
+        """Queues one item of a batch: those of the same `batch` that stand together are run together."""
+        future = self._future()
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.batch is batch and len(last.items) < BATCH_MAX:
+            last.items.append(item)
+            last.futures.append(future)
+            return future
+        return self._queue(_Call(None, batch, [item], [future]))
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a group now."""
+        return sum(len(call.futures) for call in self._waiting)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the last thing known of the server is that it answers."""
+        return self._down_since_s is None
+
+    async def close(self) -> None:
+        """Refuses new units, lets the queued ones commit, closes the connection."""
+        self._closing.set()
+        self._has_work.set()
+        await self._task
+        if self._link is not None:
+            await close_quietly(self._link)
+            self._link = None
+
+    def _future(self) -> asyncio.Future[Any]:
+        if self._closing.is_set():
+            raise StorageUnavailable("the database is closed")
+        return self._loop.create_future()
+
+    def _queue(self, call: _Call) -> asyncio.Future[Any]:
+        self._waiting.append(call)
+        self._has_work.set()
+        return call.futures[0]
+
+    # --- groups -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing.is_set():
+                    return
+                self._has_work.clear()
+                await self._has_work.wait()
+                continue
+            if self._link is None or self._link.connection.is_closed():
+                await self._connect()
+                continue
+            # Whatever else is ready in this turn of the loop joins the same group.
+            await asyncio.sleep(0)
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_MAX))]
+            try:
+                await self._run_group(group)
+            except BaseException as error:
+                for call in group:
+                    call.failed(lambda error=error: StorageUnavailable(f"group commit failed: {error!r}"))
+                self._drop_link()
+                if not isinstance(error, Exception):
+                    raise
+                _log.error("an unexpected exception", exc_info=error)
+
+    async def _run_group(self, group: list[_Call]) -> None:
+        """Commits the calls together; those that cannot stay with the others, one by one or in halves."""
+        alone = await self._commit(group)
+        collisions = 0
+        while alone:
+            call = alone.popleft()
+            if self._link is None:
+                call.failed(lambda: StorageUnavailable("the connection to PostgreSQL broke"))
+                continue
+            rest = await self._commit([call], collisions=collisions)
+            collisions = collisions + 1 if call in rest else 0
+            if collisions:
+                await asyncio.sleep(COLLISION_REST_S * collisions * (0.5 + random.random()))  # noqa: S311
+            alone.extendleft(reversed(rest))
+
+    async def _commit(self, calls: list[_Call], *, collisions: int = 0) -> deque[_Call]:
+        """One transaction. Gives the calls that are to be run again in transactions of their own."""
+        assert self._link is not None
+        link = self._link
+        connection = link.connection
+        has_neighbours = len(calls) > 1
+        settled: list[tuple[_Call, Sequence[Any]]] = []
+        refused: list[tuple[_Call, BaseException]] = []
+        deadline_s = self._loop.time() + WORK_S_MAX
+        rest: deque[_Call] = deque(calls)
+        again: deque[_Call] = deque()
+        transaction = PostgresTransaction(connection)
+        try:
+            await connection.execute("BEGIN; SAVEPOINT unit" if has_neighbours else "BEGIN")
+            while rest:
+                call = rest.popleft()
+                try:
+                    values = await call_waiting(call, transaction)
+                except Exception as error:
+                    if is_fault(error) or is_collision(error) or not has_neighbours:
+                        raise _Failed(call, error) from error
+                    await _take_back(connection, call)
+                    if len(call.items) > 1:
+                        again += call.halves()
+                    else:
+                        refused.append((call, error))
+                    continue
+                settled.append((call, values))
+                if self._loop.time() > deadline_s:
+                    break
+                if rest:
+                    await connection.execute("RELEASE unit; SAVEPOINT unit")
+            fault: Exception | None = await self._end(link, has_written=bool(settled))
+        except _Failed as failed:
+            return await self._failed(failed, link, calls, collisions)
+        except Exception as error:
+            if not is_fault(error):
+                raise
+            self._drop_link()
+            fault = StorageUnavailable(f"the transaction failed: {error}")
+        # What found no time goes first in the next group.
+        self._waiting.extendleft(reversed(rest))
+        self.groups_total += 1
+        if fault is not None:
+            for call, _ in settled:
+                call.failed(lambda fault=fault: type(fault)(str(fault)))
+        else:
+            if transaction.notices:
+                self._notify(transaction.notices)
+            for call, values in settled:
+                self.units_total += len(call.futures)
+                call.done(values)
+        for call, error in refused:
+            call.failed(lambda error=error: error)
+        return again
+
+    async def _failed(self, failed: _Failed, link: Link, calls: list[_Call], collisions: int) -> deque[_Call]:
+        """Takes the whole transaction back. Gives what is to be run again by itself."""
+        error = failed.error
+        try:
+            if is_broken(error):
+                raise error
+            await link.connection.execute("ROLLBACK")
+        except Exception as fault:
+            self._drop_link()
+            for call in calls:
+                call.failed(lambda fault=fault: StorageUnavailable(f"the transaction failed: {fault}"))
+            return deque()
+        if len(calls) > 1:
+            return deque(calls)
+        call = failed.call
+        if is_collision(error):
+            if collisions < COLLISIONS_MAX:
+                return deque([call])
+            call.failed(lambda: StorageUnavailable(f"others were always faster: {error}"))
+        elif is_fault(error):
+            call.failed(lambda: StorageUnavailable(f"statement failed: {error}"))
+        elif len(call.items) > 1:
+            return deque(call.halves())
+        elif isinstance(error, StopIteration):  # a future refuses to carry one
+            call.failed(lambda: RuntimeError("a unit raised StopIteration"))
+        else:
+            call.failed(lambda: error)
+        return deque()
+
+    # --- COMMIT -------------------------------------------------------------------------------------------
+
+    async def _end(self, link: Link, *, has_written: bool) -> Exception | None:
+        """COMMIT; gives why nothing is stored, or None. Waits for the truth when the connection is cut."""
+        connection = link.connection
+        number: str | None = None
+        if has_written:
+            number = await connection.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
+        try:
+            tag = await connection.execute("COMMIT")
+        except Exception as error:
+            if not is_broken(error):
+                return StorageUnavailable(f"commit failed: {error}")
+            self._drop_link()
+            if number is None:
+                return None  # it wrote nothing: there is nothing to be unsure of
+            _log.warning("the connection was cut during a commit: its result is looked up", reason=str(error))
+            return await self._find_out(link, number)
+        return None if tag == "COMMIT" else StorageUnavailable("commit failed: the server rolled back")
+
+    async def _find_out(self, link: Link, number: str) -> Exception | None:
+        """What became of the transaction `number` of a lost connection."""
+        while True:
+            await self._connect()
+            if self._link is None:
+                if self._closing.is_set():
+                    return OutcomeUnknown("PostgreSQL went away during a commit")
+                await asyncio.sleep(RECONNECT_S_MAX)
+                continue
+            try:
+                status = await self._link.connection.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
+            except Exception as error:
+                if is_broken(error):
+                    self._drop_link()
+                    continue
+                return OutcomeUnknown(f"PostgreSQL does not know a transaction any more: {error}")
+            if status == "committed":
+                return None
+            if status == "aborted":
+                return StorageUnavailable("commit failed: the connection was cut before it")
+            if status is None:
+                return OutcomeUnknown("PostgreSQL has forgotten a transaction")
+            await self._end_lost(self._link, [link])
+            await asyncio.sleep(UNDER_WAY_REST_S)
+
+    # --- the connection -----------------------------------------------------------------------------------
+
+    def _drop_link(self) -> None:
+        if self._link is not None:
+            self._link.connection.terminate()
+            self._lost.append(self._link)
+            self._link = None
+
+    async def _connect(self) -> None:
+        """Connects, with growing rests; refuses who waits once the server has been away for `DOWN_S_MAX`.
+
+        Without a link afterwards there is nobody left to work for, or the database is being closed.
+        """
+        self._drop_link()
+        rest_s = RECONNECT_S_MIN
+        while True:
+            try:
+                link = await self._connector.link(settings=self._settings)
+                await self._end_lost(link, self._lost)
+                self._lost.clear()
+            except Exception as error:
+                reason = str(error)
+            else:
+                if self._down_since_s is not None:
+                    _log.info("PostgreSQL is back")
+                self._down_since_s = None
+                self._link = link
+                return
+            now_s = self._loop.time()
+            if self._down_since_s is None:
+                self._down_since_s = now_s
+                _log.error("PostgreSQL is not available", reason=reason)
+            if now_s - self._down_since_s >= DOWN_S_MAX or self._closing.is_set():
+                self._refuse_waiting(reason)
+                return
+            await asyncio.sleep(rest_s)
+            rest_s = min(rest_s * 2, RECONNECT_S_MAX)
+
+    async def _end_lost(self, link: Link, lost: Sequence[Link]) -> None:
+        # A transaction of a cut connection would keep its rows locked until the server finds out by itself.
+        for each in lost:
+            await end_session(link.connection, each)
+
+    def _refuse_waiting(self, reason: str) -> None:
+        refused, self._waiting = self._waiting, deque()
+        for call in refused:
+            call.failed(lambda: StorageUnavailable(reason))
