@@ -8,9 +8,11 @@ TEST_ARGS ?=
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml
+.venv/.runtime: requirements/runtime.txt requirements/speech.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/speech.txt \
+	  || { echo "SVOX Pico needs a C compiler; without it, the program espeak-ng speaks"; test "$$CI" != "true"; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
@@ -56,7 +58,8 @@ bench-long: setup-dev ## hours: long runs and crash rounds
 requirements: ## compiles requirements/*.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --extra speech -c requirements/runtime.txt pyproject.toml -o requirements/speech.txt
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --extra dev --extra speech -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
 clean:
 	rm -rf .venv node_modules build

@@ -22,6 +22,7 @@ from chappe.accounts.find import account_by_email
 from chappe.accounts.keys import current_key
 from chappe.administration.commands import Administration
 from chappe.administration.socket import AdministrationSocket
+from chappe.audio.converter import Converter
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
@@ -33,7 +34,7 @@ from chappe.messages.port import Operator
 from chappe.metrics import Metrics
 from chappe.operators.smpp.operator import SmppOperator
 from chappe.partner.api import PartnerApi
-from chappe.partner.endpoint import Services
+from chappe.partner.endpoint import Services, VoiceServices
 from chappe.partner.endpoints import ENDPOINTS
 from chappe.partner.fast import FastPath
 from chappe.settings import OperatorSettings, Settings, SettingsRefused
@@ -181,7 +182,10 @@ async def _start_parts(
     )
     await delivery.start()
     parts.push_async_callback(delivery.stop)
-    services = Services(store, prices, delivery.routes, delivery.acceptor)
+    converter = Converter()
+    parts.push_async_callback(converter.stop)
+    voice = VoiceServices(converter, settings.voice.audio_moderation)
+    services = Services(store, prices, delivery.routes, delivery.acceptor, voice)
     api = PartnerApi(ENDPOINTS, services, settings, metrics)
     other_pages = pages(
         settings, store, metrics, ENDPOINTS, [] if simulator is None else simulator_routes(simulator)

@@ -63,6 +63,12 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     password: str = "sim"  # noqa: S105 - the documented password of a stand-in on loopback
 
 
+class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[voice]`: audio files and speech."""
+
+    audio_moderation: bool = False
+
+
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[operators]]`: a real network's end of a link."""
 
@@ -121,6 +127,7 @@ class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     errors: ErrorSettings = msgspec.field(default_factory=ErrorSettings)
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     simulator: SimulatorSettings = msgspec.field(default_factory=SimulatorSettings)
+    voice: VoiceSettings = msgspec.field(default_factory=VoiceSettings)
     operators: tuple[OperatorSettings, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
 
@@ -159,6 +166,7 @@ class Settings(msgspec.Struct, frozen=True):
     errors: ErrorSettings
     limits: LimitSettings
     simulator: SimulatorSettings
+    voice: VoiceSettings
     operators: tuple[OperatorSettings, ...]
     routes: tuple[RouteSettings, ...]
 
@@ -212,6 +220,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         errors=file.errors,
         limits=file.limits,
         simulator=simulator,
+        voice=file.voice,
         operators=tuple(_with_files(operator, data) for operator in file.operators),
         routes=file.routes,
     )

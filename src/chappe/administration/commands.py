@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,6 +16,15 @@ from chappe.accounts.find import account_by_email, all_accounts
 from chappe.accounts.keys import current_key, rotate_key
 from chappe.accounts.top_up import top_up
 from chappe.administration.shown_history import shown_history
+from chappe.audio.files import (
+    AudioFile,
+    AudioFileUnknown,
+    all_files,
+    moderate,
+    preview,
+    sound_by_token,
+)
+from chappe.audio.files import State as AudioState
 from chappe.credit.check import breaches_of_the_ledger
 from chappe.credit.ledger import BalanceTooLarge, InsufficientCredit
 from chappe.credit.money import NotAnAmount, exact_text, micro_from_text
@@ -120,6 +130,25 @@ class MessageShow(msgspec.Struct, tag="message.show", frozen=True):
     number: str | None = None
 
 
+class AudioList(msgspec.Struct, tag="audio.list", frozen=True):
+    """Audio files of every account, oldest first; of one state or of all."""
+
+    state: AudioState | None = None
+
+
+class AudioModerate(msgspec.Struct, tag="audio.moderate", frozen=True):
+    """Says whether a file may be played."""
+
+    token: str
+    state: Literal["valid", "refused"]
+
+
+class AudioSave(msgspec.Struct, tag="audio.save", frozen=True):
+    """What a file sounds like on the telephone, as a WAV file in base64."""
+
+    token: str
+
+
 class Check(msgspec.Struct, tag="check", frozen=True):
     """Verifies the invariants and the commit settings."""
 
@@ -136,6 +165,9 @@ Command = (
     | WebhookList
     | WebhookReplay
     | MessageShow
+    | AudioList
+    | AudioModerate
+    | AudioSave
     | Check
 )
 
@@ -173,6 +205,8 @@ class Administration:
             return await self._carry_out(command)
         except InsufficientCredit as error:
             raise CommandRefused("insufficient credit: the balance would go below its floor") from error
+        except AudioFileUnknown:
+            raise CommandRefused("there is no such audio file") from None
         except _REFUSALS as error:
             raise CommandRefused(str(error)) from error
 
@@ -213,6 +247,14 @@ class Administration:
                 return {"replayed": await self._replay(command.event_id)}
             case MessageShow():
                 return await self._message(command)
+            case AudioList():
+                files = await self._store.database.scan(lambda reader: all_files(reader, command.state))
+                return {"files": [_shown_audio(file, email) for file, email in files]}
+            case AudioModerate():
+                file = await moderate(self._store, command.token, command.state)
+                return {"tokenAudio": file.token, "filename": file.name, "state": file.state}
+            case AudioSave():
+                return await self._audio(command.token)
             case Check():
                 return {"breaches": await self._check()}
 
@@ -290,6 +332,12 @@ class Administration:
             "recipients": shown,
         }
 
+    async def _audio(self, token: str) -> Result:
+        sound = await self._store.database.scan(lambda reader: sound_by_token(reader, token))
+        if sound is None:
+            raise AudioFileUnknown
+        return {"tokenAudio": token, "wav": b64encode(preview(sound)).decode()}
+
     async def _check(self) -> list[str]:
         now_ms = self._store.clock.now_ms()
 
@@ -315,6 +363,18 @@ def _shown(account: Account) -> Result:
         "subaccounts": bool(account.may_have_subaccounts),
         "allowIp": account.allowed_networks.split(",") if account.allowed_networks else [],
         "balance": exact_text(account.balance_micro),
+    }
+
+
+def _shown_audio(file: AudioFile, email: str) -> Result:
+    return {
+        "tokenAudio": file.token,
+        "email": email,
+        "filename": file.name,
+        "state": file.state,
+        "bytes": file.size_bytes,
+        "durationMs": file.duration_ms,
+        "createdAtMs": file.created_at_ms,
     }
 
 

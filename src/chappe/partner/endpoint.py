@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chappe.accounts.account import Account
+from chappe.audio.converter import Converter
 from chappe.credit.prices import PriceBook
 from chappe.messages.accept import Acceptor
 from chappe.messages.routes import Routes
@@ -19,6 +20,15 @@ Payload = Mapping[str, object]
 
 
 @dataclass(slots=True)
+class VoiceServices:
+    """What the pages of Voice Partner act on."""
+
+    converter: Converter
+    is_audio_moderated: bool
+    """Uploaded audio waits for the operator of the server."""
+
+
+@dataclass(slots=True)
 class Services:
     """What endpoints act on."""
 
@@ -26,6 +36,7 @@ class Services:
     prices: PriceBook
     sms_routes: Routes
     acceptor: Acceptor
+    voice: VoiceServices
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from chappe.partner.endpoint import Endpoint
 from chappe.partner.mail import credits as mail_credits
 from chappe.partner.sms import bulk_status, message_cancel, message_status, send
 from chappe.partner.sms import credits as sms_credits
+from chappe.partner.voice import audio_delete, audio_rename, audio_upload, audios
 from chappe.partner.voice import credits as voice_credits
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -15,5 +16,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     message_status.ENDPOINT,
     bulk_status.ENDPOINT,
     voice_credits.ENDPOINT,
+    audios.ENDPOINT,
+    audio_rename.ENDPOINT,
+    audio_upload.ENDPOINT,
+    audio_delete.ENDPOINT,
     mail_credits.ENDPOINT,
 )
