@@ -30,7 +30,7 @@ _SPARE_SEMICOLON: Final = re.compile(r"[ \t]*+;[ \t]*+(?=,|$)")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _DIGITS: Final = re.compile("[0-9]{1,20}", re.ASCII)
 _TO_QUOTE: Final = re.compile(r'[\\"]')
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def is_token(text: str) -> bool:
@@ -73,7 +73,7 @@ _HOST_VALUE: Final = re.compile(r"\[[0-9A-Fa-f:.]++\]")
 
 def quote(text: str) -> str:
     """A quoted string (with its quotes). Control characters cannot be written."""
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise LocalError("a quoted string cannot hold control characters")
     return '"' + _TO_QUOTE.sub(lambda match: "\\" + match.group(), text) + '"'
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from chappe.operators.sip.errors import RemoteError
 from chappe.operators.sip.syntax.grammar import (
+    CONTROL,
     TOKEN_CHARACTERS,
     Parameters,
     read_parameters,
@@ -95,4 +96,7 @@ def parse_via(text: str) -> Via:
     position = skip_blank(text, position)
     if position != len(text) and text[position] != ",":
         raise RemoteError("Via has something behind it")
+    if any(value is not None and CONTROL.search(value) for value in parameters.values()):
+        # We write it into our answers, and could not.
+        raise RemoteError("Via holds control characters")
     return Via(transport.upper(), host, port, parameters)

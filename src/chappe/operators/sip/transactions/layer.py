@@ -88,8 +88,6 @@ class Layer:
         """Sends a request in a transaction of its own; Via is put on top of it. `branch` is for `cancel` only."""
         if request.method == "ACK":
             raise LocalError("an ACK has no transaction of its own")
-        if len(self) >= self._transactions_max:
-            raise LocalError(f"{len(self)} transactions are under way already")
         branch = branch or MAGIC_COOKIE + self._ids()
         sent = self._with_via(request, hop, branch)
         machine = Machine.INVITE_CLIENT if request.method == "INVITE" else Machine.CLIENT
@@ -153,6 +151,11 @@ class Layer:
     def __len__(self) -> int:
         """Transactions that are not terminated."""
         return len(self._clients) + len(self._servers)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a call may begin. What is part of one that has begun (a BYE) always finds room."""
+        return len(self) < self._transactions_max
 
     # What happens to it
 
@@ -243,7 +246,7 @@ class Layer:
             return
         via = request.via.received_from(hop.host, hop.port)
         reply_hop = _reply_hop(via, hop)
-        if len(self) >= self._transactions_max:
+        if not self.has_room:
             busy = request.respond(
                 503, tag=self._ids(), headers=[("Retry-After", str(OVERLOAD_RETRY_S))], via=via
             )
