@@ -67,6 +67,11 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[voice]`: audio files and speech."""
 
     audio_moderation: bool = False
+    default_lang: str = "fr"
+    speech_url: str = ""
+    speech_url_langs: tuple[str, ...] = ()
+    piper_program: str = "piper"
+    piper_voices: str = ""
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ mono                                mono-runtime
 pkg:libmono-system-net-http4.0-cil  libmono-system-net-http4.0-cil
 bearerbox                           kannel
 pkg:libnet-smpp-perl                libnet-smpp-perl
+espeak-ng                           espeak-ng
 strace                              strace
 chromium                            chromium
 '

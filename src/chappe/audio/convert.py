@@ -39,9 +39,7 @@ def looks_like_audio(content: bytes) -> bool:
 
 def convert(content: bytes) -> Converted:
     """Raises `AudioRefused`."""
-    if len(content) > CONTENT_BYTES_MAX or not looks_like_audio(content):
-        raise AudioRefused("format")
-    return encoded(evened(_decoded(content)))
+    return encoded(evened(decoded(content)))
 
 
 def encoded(wave: Wave) -> Converted:
@@ -63,8 +61,10 @@ def resampled(wave: Wave, rate_hz: int) -> Wave:
     return np.asarray(soxr.resample(wave, rate_hz, g711.RATE_HZ, quality="HQ"), dtype=np.float32)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _decoded(content: bytes) -> Wave:
+def decoded(content: bytes) -> Wave:
     """The whole file as 8 kHz mono; raises `AudioRefused`."""
+    if len(content) > CONTENT_BYTES_MAX or not looks_like_audio(content):
+        raise AudioRefused("format")
     # libsndfile has no types; everything that comes from it is checked here.
     import soundfile  # pyright: ignore[reportMissingTypeStubs]
 

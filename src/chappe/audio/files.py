@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
@@ -41,18 +40,6 @@ class AudioFile(msgspec.Struct, frozen=True, gc=False):
     duration_ms: int
     state: State
     created_at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """What is played into a call: an octet a sample, 8,000 a second, in both laws."""
-
-    alaw: bytes
-    ulaw: bytes
-
-    @property
-    def duration_ms(self) -> int:
-        return len(self.alaw) * 1000 // RATE_HZ
 
 
 _COLUMNS = "id, token, account_id, name, size_bytes, duration_ms, state, created_at_ms"
@@ -184,19 +171,22 @@ async def moderate(store: Store, token: str, state: State) -> AudioFile:
     return await store.database.write(unit)
 
 
-def sound_of(reader: Reader, audio_id: int) -> Sound | None:
+def sound_of(reader: Reader, audio_id: int) -> Converted | None:
     """What a stored file sounds like; None when it was deleted. Megabytes: to be read beside the loop."""
     row = reader.one("SELECT alaw, ulaw FROM audio_contents WHERE audio_id = ?", (audio_id,))
-    return None if row is None else Sound(bytes(row[0]), bytes(row[1]))
+    if row is None:
+        return None
+    alaw, ulaw = bytes(row[0]), bytes(row[1])
+    return Converted(len(alaw) * 1000 // RATE_HZ, alaw, ulaw)
 
 
-def sound_by_token(reader: Reader, token: str) -> Sound | None:
+def sound_by_token(reader: Reader, token: str) -> Converted | None:
     """What any account's file sounds like; for the operator of the server."""
     row = reader.one(_ANY_BY_TOKEN, (token,))
     return None if row is None else sound_of(reader, row[0])
 
 
-def preview(sound: Sound) -> bytes:
+def preview(sound: Converted) -> bytes:
     """A WAV file of what will be heard."""
     from chappe.audio import g711
 
