@@ -33,10 +33,19 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("credits", "bench.credits", "the three credits calls beside a bare ASGI hello-world"),
+    Benchmark("start", "bench.start", "time to `ready` and resident memory with 10,000 accounts"),
     Benchmark(
         "send", "bench.send", "single sends, durable, beside the disk, Kannel and ourselves without groups"
     ),
+    Benchmark(
+        "lists", "bench.lists", "500 numbers a request, a million opt-outs, beside raw sqlite3 inserts"
+    ),
     Benchmark("end-to-end", "bench.end_to_end", "single sends from request to stored receipt, beside Kannel"),
+    Benchmark(
+        "end-to-end-lists",
+        "bench.end_to_end_lists",
+        "requests of 100 from request to stored receipt, 200,000 messages",
+    ),
 )
 
 

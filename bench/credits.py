@@ -30,11 +30,11 @@ def run(context: Context) -> list[Figure]:
     with bare("listener") as listener, bare("uvicorn") as uvicorn, chappe(data) as server:
         figures: list[Figure] = []
         hello = Measured(listener, [get("/", OK, BODY)], turn_s)
-        for product, path in (("sms", _sms), ("mail", _mail), ("voice", _voice)):
+        for product, path in (("sms", sms_credits), ("mail", _mail), ("voice", _voice)):
             asked = Measured(server, [path(account) for account in accounts], turn_s)
             figures += _beside(hello, asked, product, "bare ASGI", rounds)
         stock = Measured(uvicorn, [get("/", OK, BODY)], turn_s)
-        asked = Measured(server, [_sms(account) for account in accounts], turn_s)
+        asked = Measured(server, [sms_credits(account) for account in accounts], turn_s)
         figures += _beside(stock, asked, "sms", "bare ASGI on stock uvicorn", rounds)
         return figures
 
@@ -53,7 +53,8 @@ def _beside(reference: Measured, subject: Measured, product: str, name: str, rou
     ]
 
 
-def _sms(account: Filled) -> Exchange:
+def sms_credits(account: Filled) -> Exchange:
+    """The SMS call for the credits of `account`."""
     balance = f'"solde":"{balance_text(account.balance_micro)}"'.encode()
     return get(f"/sms/v1/me?apiKey={account.api_key}", OK, balance)
 

@@ -55,10 +55,10 @@ class Load:
         return self.answers / self.seconds
 
 
-def get(path: str, begins: bytes, holds: bytes) -> Exchange:
+def get(path: str, begins: bytes, holds: bytes, about: object = None) -> Exchange:
     """A plain GET as a small client sends it."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
-    return Exchange(request.encode(), begins, holds)
+    return Exchange(request.encode(), begins, holds, about)
 
 
 def post(path: str, body: bytes, begins: bytes, holds: bytes, about: object = None) -> Exchange:
