@@ -36,12 +36,27 @@ class Store:
         await self.database.close()
 
 
-async def open_store(folder: Folder, clock: Clock | None = None) -> Store:
-    """Opens the SQLite store of a folder that the caller holds; raises `StorageRefused` with one clear line."""
+async def open_store(folder: Folder, clock: Clock | None = None, *, although_moved: bool = False) -> Store:
+    """Opens the SQLite store of a folder that the caller holds; raises `StorageRefused` with one clear line.
+
+    One that was moved to PostgreSQL is refused: it would send once more what is sent from there.
+    """
     _make_private(folder.database)
-    path = _configured_secret() or folder.secret
+    path = secret_path(folder)
     secret = read_secret(path)  # before the database: what is wrong with it costs nothing to say
-    return await _open(SqliteDatabase(folder.database), path, secret, clock)
+    database = SqliteDatabase(folder.database)
+    moved_to = await database.read(_moved_to)
+    if moved_to is not None and not although_moved:
+        await database.close()
+        raise StorageRefused(
+            f"the store in {folder.path} was moved to {moved_to}: use --database, or see chappe database move --help"
+        )
+    return await _open(database, path, secret, clock)
+
+
+def secret_path(folder: Folder) -> Path:
+    """Where the secret of the store in `folder` is, or will be."""
+    return _configured_secret() or folder.secret
 
 
 async def open_shared_store(url: str, clock: Clock | None = None, *, create: bool = True) -> Store:
@@ -85,6 +100,11 @@ async def _open(database: Database, path: Path, secret: bytes | None, clock: Clo
 
 def _fingerprint(reader: Reader) -> str | None:
     row = reader.one("SELECT value FROM meta WHERE name = 'secret_fingerprint'")
+    return None if row is None else row[0]
+
+
+def _moved_to(reader: Reader) -> str | None:
+    row = reader.one("SELECT value FROM meta WHERE name = 'moved_to'")
     return None if row is None else row[0]
 
 

@@ -1,0 +1,163 @@
+"""`chappe database move`: everything is there afterwards, and nothing leaves twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import requests
+
+from chappe.storage.move import move, moved_to
+from chappe.storage.postgres import PostgresDatabase
+from chappe.storage.postgres_connection import Connector
+from tests.support.postgres import PostgresServer
+from tests.support.server import ChappeServer
+
+HTTP_S_MAX = 20
+
+
+def _send(server: ChappeServer, key: str, **more: object) -> dict[str, Any]:
+    answer = requests.post(
+        f"{server.base_url}/sms/v1/send",
+        json={"apiKey": key, "phoneNumbers": "+33600000000,+33600000002", "message": "Bonjour"} | more,
+        timeout=HTTP_S_MAX,
+    ).json()
+    assert answer["success"] is True, answer
+    return answer
+
+
+def _get(server: ChappeServer, path: str, key: str, **more: object) -> dict[str, Any]:
+    return requests.get(
+        f"{server.base_url}/sms/v1/{path}", params={"apiKey": key} | more, timeout=HTTP_S_MAX
+    ).json()
+
+
+def _filled(server: ChappeServer) -> tuple[str, int, int]:
+    """A store with a delivered message and one for the day after tomorrow: the key, and their ids."""
+    key = server.create_account("ana@example.org", "10")["apiKey"]
+    with server:
+        sent = _send(server, key, tag="été \N{GRINNING FACE}")["message_id"]
+        day = (datetime.now(ZoneInfo("Europe/Paris")) + timedelta(days=2)).strftime("%d/%m/%Y")
+        later = _send(server, key, scheduledDeliveryDate=day, time=12, minute=0)["message_id"]
+    return key, sent, later
+
+
+def _unmoved(postgres: PostgresServer) -> str:
+    return postgres.url(postgres.create_database())
+
+
+def test_everything_is_there_afterwards_and_the_old_store_is_not_opened(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    key, sent, later = _filled(old)
+    url = _unmoved(postgres)
+    said = old.run("database", "move", "--to", url)
+    assert "every invariant holds" in said
+    assert url not in said, "the password is printed"
+
+    new = ChappeServer(
+        tmp_path / "new",
+        environment={"CHAPPE_DATABASE": url, "CHAPPE_SECRET_FILE": str(old.data / "secret.key")},
+    )
+    with new:
+        statuses = _get(new, "bulk-status", key, messageId=sent)["StatutResponse_List"]
+        assert {item["phoneNumber"]: item["status"] for item in statuses} == {
+            "+33600000000": "Delivered",
+            "+33600000002": "Not delivered",
+        }
+        assert _get(new, "me", key)["credits"]["toSend"] == 2
+        assert _get(new, "message-cancel", key, messageId=later)["success"] is True
+        assert _get(new, "me", key)["credits"]["balance"] == "9.924"
+        assert _send(new, key)["message_id"] > later
+    new.run("check")
+
+    with pytest.raises(AssertionError) as refused:
+        old.start()
+    assert "was moved to postgresql://127.0.0.1" in str(refused.value)
+    old.run("account", "list", exit_code=1)
+
+
+def test_a_move_that_is_repeated_verifies_what_is_there(tmp_path: Path, postgres: PostgresServer) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    url = _unmoved(postgres)
+    old.run("database", "move", "--to", url)
+    assert "since an earlier try" in old.run("database", "move", "--to", url)
+
+
+def test_a_move_that_dies_before_its_commit_is_done_by_the_next_one(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    name = postgres.create_database()
+    url, database = postgres.url(name), old.data / "chappe.db"
+
+    class Died(Exception):
+        pass
+
+    def die(table: str, done: int, total: int) -> None:
+        if table == "recipients" and done == total:
+            raise Died
+
+    async def half() -> None:
+        await (await PostgresDatabase.open(url)).close()
+        with pytest.raises(Died):
+            await move(database, Connector(url), "elsewhere", die)
+
+    asyncio.run(half())
+    assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "0"
+    assert moved_to(database) is None
+    assert "since an earlier try" not in old.run("database", "move", "--to", url)
+
+
+def test_the_old_store_is_marked_before_the_new_one_is_committed(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    with closing(sqlite3.connect(old.data / "chappe.db")) as connection, connection:
+        connection.execute("INSERT INTO meta (name, value) VALUES ('moved_to', 'postgresql://elsewhere/x')")
+    with pytest.raises(AssertionError) as refused:
+        old.start()
+    assert "was moved to postgresql://elsewhere/x" in str(refused.value)
+    old.run("database", "move", "--undo")
+    with old:
+        pass
+    old.run("database", "move", "--to", _unmoved(postgres))
+
+
+def test_a_database_that_holds_something_is_refused(tmp_path: Path, postgres: PostgresServer) -> None:
+    old, other = ChappeServer(tmp_path / "old"), ChappeServer(tmp_path / "other")
+    _filled(old)
+    _filled(other)
+    url = _unmoved(postgres)
+    old.run("database", "move", "--to", url)
+    other.run("database", "move", "--to", url, exit_code=1)
+    with other:
+        pass
+
+
+def test_a_running_server_keeps_its_store(tmp_path: Path, postgres: PostgresServer) -> None:
+    server = ChappeServer(tmp_path)
+    key = server.create_account("ana@example.org", "10")["apiKey"]
+    with server:
+        server.run("database", "move", "--to", _unmoved(postgres), exit_code=1)
+        _send(server, key)
+
+
+def test_a_store_that_breaks_an_invariant_is_not_moved(tmp_path: Path, postgres: PostgresServer) -> None:
+    server = ChappeServer(tmp_path)
+    _filled(server)
+    server.execute("UPDATE accounts SET balance_micro = balance_micro + 1")
+    server.run("database", "move", "--to", _unmoved(postgres), exit_code=1)
+    server.execute("UPDATE accounts SET balance_micro = balance_micro - 1")
+    assert json.loads(server.run("account", "list", "--json"))
