@@ -185,7 +185,7 @@ async def _start_parts(
     converter = Converter()
     parts.push_async_callback(converter.stop)
     voice = VoiceServices(converter, settings.voice.audio_moderation)
-    services = Services(store, prices, delivery.routes, delivery.acceptor, voice)
+    services = Services(store, prices, delivery.routes, delivery.acceptor, voice, webhooks.wake)
     api = PartnerApi(ENDPOINTS, services, settings, metrics)
     other_pages = pages(
         settings, store, metrics, ENDPOINTS, [] if simulator is None else simulator_routes(simulator)

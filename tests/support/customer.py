@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from chappe.administration.commands import AccountCreate, AccountSet, Command
+from tests.support.clocked import until
 from tests.support.wire import Answer, call
 
 _counter = itertools.count(1)
@@ -80,3 +81,20 @@ class Customer:
     @property
     def to_send(self) -> int:
         return self.credits()["toSend"]
+
+    def opt_out(self, number: str = "0600000007") -> None:
+        """Writes to a phone of the built-in network that answers STOP, and waits until that is known."""
+        message_id = self.send(phoneNumbers=number)["message_id"]
+        until(lambda: self.status(message_id, number)["stopSms"] is True, f"{number} said STOP")
+
+
+def received(server: Served, number: str) -> list[Any]:
+    """The whole messages that a phone of the built-in network got, oldest first."""
+    messages = call(server.base_url, f"/simulator/phones/{number}/messages").json
+    return [m for m in messages if m["direction"] == "received" and m["parts"] == m["parts_received"]]
+
+
+def text_on(server: Served, number: str) -> str:
+    """The text of the only message that a phone of the built-in network got, once all of it is there."""
+    until(lambda: len(received(server, number)) == 1, f"a message on {number}")
+    return received(server, number)[0]["text"]

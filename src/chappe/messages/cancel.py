@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
+from chappe.messages.meta import MessageCache
+from chappe.messages.outcomes import dlr_event
 from chappe.messages.refund import refund
 from chappe.messages.states import State
-from chappe.storage.database import Transaction
+from chappe.storage.database import Reader, Transaction
 from chappe.storage.store import Store
+from chappe.webhooks.queue import enqueue_many
 
 NOTICE_MS = 5 * 60 * 1000
 
@@ -34,9 +38,13 @@ class CancelRefused(Exception):
         self.why = why
 
 
-async def cancel_message(store: Store, account_id: int, message_id: int) -> int:
-    """Gives the micro-euros that went back; raises `CancelRefused`."""
+async def cancel_message(
+    store: Store, account_id: int, message_id: int, on_events: Callable[[], None] = lambda: None
+) -> int:
+    """Gives the micro-euros that went back; raises `CancelRefused`. `on_events`: delivery reports were queued."""
     posting_id = await store.ids("postings").take()
+    reports = await store.database.read(lambda reader: _reports(reader, message_id))
+    event_id = await store.ids("events").take(reports) if reports else 0
     now_ms = store.clock.now_ms()
 
     def unit(tx: Transaction) -> int:
@@ -54,13 +62,43 @@ async def cancel_message(store: Store, account_id: int, message_id: int) -> int:
             raise CancelRefused(CannotCancel.LEFT)
         if due_at_ms - now_ms < NOTICE_MS:
             raise CancelRefused(CannotCancel.TOO_LATE)
-        cancelled = tx.run(_CANCEL, (now_ms, message_id))
-        assert cancelled == recipient_count, "nobody leaves before the due date"
+        if tx.run(_CANCEL, (now_ms, message_id)) != recipient_count:
+            # Nobody leaves before the due date, unless the machine's clock was put back since.
+            raise CancelRefused(CannotCancel.LEFT)
         tx.run("UPDATE messages SET cancelled_at_ms = ? WHERE id = ?", (now_ms, message_id))
         tx.run("DELETE FROM outbox WHERE message_id = ?", (message_id,))
+        if reports:
+            _report(tx, message_id, event_id, now_ms)
         if is_sandbox:
             return 0
         refund(tx, posting_id, account_id, message_id, cost_micro, now_ms, waiting_delta=-recipient_count)
         return cost_micro
 
-    return await store.database.write(unit)
+    given_back = await store.database.write(unit)
+    if reports:
+        on_events()
+    return given_back
+
+
+def _reports(reader: Reader, message_id: int) -> int:
+    """How many delivery reports the end of this message is worth."""
+    row = reader.one(
+        "SELECT CASE WHEN m.url_dlr <> '' OR a.url_dlr <> '' THEN m.recipient_count ELSE 0 END"
+        " FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.id = ?",
+        (message_id,),
+    )
+    return 0 if row is None else row[0]
+
+
+def _report(tx: Transaction, message_id: int, event_id: int, now_ms: int) -> None:
+    message = MessageCache().get(tx, message_id)
+    if not message.url_dlr:
+        return  # the account's URL was taken away meanwhile
+    numbers = tx.all("SELECT number FROM recipients WHERE message_id = ? ORDER BY number", (message_id,))
+    enqueue_many(
+        tx,
+        [
+            dlr_event(event_id + at, message, number, State.CANCELLED, 0, now_ms)
+            for at, (number,) in enumerate(numbers)
+        ],
+    )

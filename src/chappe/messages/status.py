@@ -6,7 +6,7 @@ import msgspec
 
 from chappe.storage.database import Reader
 
-_COLUMNS = "r.number, r.state, r.changed_at_ms, r.cost_micro"
+_COLUMNS = "r.number, r.state, r.changed_at_ms, r.cost_micro - r.refund_micro"
 _ONE = (
     f"SELECT {_COLUMNS} FROM messages m JOIN recipients r ON r.message_id = m.id"
     " WHERE m.id = ? AND m.account_id = ? AND r.number = ?"
@@ -16,7 +16,7 @@ _STOPPED = "SELECT o.number FROM recipients r JOIN optouts o ON o.account_id = ?
 
 
 class RecipientStatus(msgspec.Struct, frozen=True, gc=False):
-    """One recipient. `changed_at_ms`: when it got its state."""
+    """One recipient. `changed_at_ms`: when it got its state; `cost_micro`: what was kept for it."""
 
     number: int
     state: int

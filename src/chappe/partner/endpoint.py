@@ -37,6 +37,8 @@ class Services:
     sms_routes: Routes
     acceptor: Acceptor
     voice: VoiceServices
+    on_events: Callable[[], None]
+    """To be called after events for customers' URLs were queued."""
 
 
 @dataclass(slots=True)

@@ -39,7 +39,9 @@ async def cancel(call: Call) -> Payload:
     """Takes a deferred message back, and gives its credit back."""
     message_id = read_message_id(PAGE, call.parameters)
     try:
-        await cancel_message(call.services.store, call.account.id, message_id)
+        await cancel_message(
+            call.services.store, call.account.id, message_id, on_events=call.services.on_events
+        )
     except CancelRefused as refused:
         raise refuse(PAGE, refused.why.value) from None
     return {"success": True, "code": 200, "message": _DONE[call.parameters.language]}
