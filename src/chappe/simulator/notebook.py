@@ -55,6 +55,8 @@ class Delivery:
     is_done: bool = False
     """Acknowledged."""
     attempts: int = 0
+    ready_at_ms: int = 0
+    """Of the loop's clock: not to be sent before."""
 
 
 class Numbering:

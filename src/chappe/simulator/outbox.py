@@ -139,6 +139,8 @@ class Outbox:
                 continue
             free = receiver.free
             while free > 0 and waiting and (waiting[0].is_early or not early_only):
+                if waiting[0].ready_at_ms > now_ms:
+                    break  # those behind it came later
                 delivery = waiting.popleft()
                 if delivery.is_done:
                     continue

@@ -44,6 +44,10 @@ CONNECTIONS_MAX: Final = 256
 REFUSED_BINDS_MAX: Final = 3
 BACKLOG: Final = 128
 REST_CHECK_S: Final = 0.5
+OTHER_BIND_MS: Final = 200
+"""A receipt may travel on another connection than the answer to its submit, and programs that read each on a thread
+(Kannel is one) drop a receipt whose message they do not know yet. So it waits, where there is another connection.
+"""
 DRAIN_S_MAX: Final = 3.0
 CLOSE_S_MAX: Final = 1.0
 
@@ -226,11 +230,12 @@ class Smsc:
     # What the worker tells
 
     def settled(self, work: Work, done: Done) -> None:
-        del work
         touched: dict[Esme, None] = {}
         for outbox in self.outboxes:
             mine = [each for each in done.note.deliveries if each.system_id == outbox.system_id]
             if mine:
+                if self._is_answered_elsewhere(work, outbox.system_id):
+                    self._put_off(mine, outbox.system_id)
                 outbox.add(mine)
                 self._hand_out(outbox, touched, early_only=True)
         for connection, response in done.answers:
@@ -240,6 +245,19 @@ class Smsc:
             self._hand_out(outbox, touched)
         self._flush(touched)
         self._on_commit(done.note)
+
+    def _is_answered_elsewhere(self, work: Work, system_id: str) -> bool:
+        """Whether what was submitted may have its answers on one bind and its receipts on another."""
+        if not any(connection.system_id == system_id for connection, _ in work.submissions):
+            return False
+        return sum(connection.system_id == system_id for connection in self._connections) > 1
+
+    def _put_off(self, deliveries: Iterable[Delivery], system_id: str) -> None:
+        ready_at_ms = int(self._loop.time() * 1000) + OTHER_BIND_MS
+        for each in deliveries:
+            if not each.is_early:
+                each.ready_at_ms = ready_at_ms
+        self._loop.call_later((OTHER_BIND_MS + 1) / 1000, self._pump, system_id)
 
     def failed(self, work: Work) -> None:
         touched: dict[Esme, None] = {}

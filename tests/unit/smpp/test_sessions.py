@@ -276,6 +276,13 @@ def test_a_connection_that_ends_after_the_unbind_was_not_lost():
     assert ended.reason is smpp.EndReason.UNBOUND
 
 
+@pytest.mark.parametrize(("state", "word"), [(State.UNBOUND, "UNBOUND"), (State.BOUND_TRX, "LOCAL")])
+def test_whoever_closes_the_end_tells_whether_there_was_an_unbind_before(state: State, word: str):
+    esme, _ = ends_in(state)
+    (ended,) = esme.close()
+    assert ended.reason is smpp.EndReason[word]
+
+
 def test_a_receipt_in_the_same_read_as_its_submit_response_comes_after_it_and_one_before_comes_before():
     esme, smsc = bound()
     esme.send(smpp.SubmitSm(), 0)

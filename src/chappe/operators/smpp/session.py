@@ -151,8 +151,8 @@ class Session:
         return data
 
     def close(self) -> list[Event]:
-        """Our side ends the session without more words."""
-        return self._end(EndReason.LOCAL)
+        """Our side ends the session without more words. After an unbind that is how it should be."""
+        return self._end(EndReason.UNBOUND if self.state is State.UNBOUND else EndReason.LOCAL)
 
     # What happens to it
 
