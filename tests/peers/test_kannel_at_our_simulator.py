@@ -6,16 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 import pytest
-import requests
 
 from tests.behaviours.callbacks import until
 from tests.support.kannel import Kannel
+from tests.support.phones import Phones, simulated_server
 from tests.support.receiver import Receiver, Request
-from tests.support.server import ChappeServer
 
 pytestmark = pytest.mark.peer
 
@@ -28,24 +26,10 @@ DELIVERED, FAILED, BUFFERED, ACCEPTED, REJECTED, EXPIRED = "1", "2", "4", "8", "
 class World:
     """A server whose simulator has Kannel bound to it."""
 
-    server: ChappeServer
+    phones: Phones
     kannel: Kannel
     receiver: Receiver
     bind: str
-
-    def get(self, path: str) -> Any:
-        answer = requests.get(f"{self.server.base_url}/simulator/{path}", timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def post(self, path: str, body: Any) -> Any:
-        answer = requests.post(f"{self.server.base_url}/simulator/{path}", json=body, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def binds(self) -> list[str]:
-        """States of Kannel's binds."""
-        return sorted(each["state"] for each in self.get("info")["binds"] if each["system_id"] == "sim")
 
     def reports(self, name: str, *expected: str) -> list[str]:
         """The delivery reports of a message, once those `expected` have come; sorted, because two threads of Kannel's
@@ -56,9 +40,6 @@ class World:
         paths = [each.path for each in self.receiver.requests]
         values = [path.partition("=")[2] for path in paths if path.startswith(f"/dlr/{name}?")]
         return sorted(values, key=int)
-
-    def screen(self, number: str) -> list[dict[str, Any]]:
-        return self.get(f"phones/{number}/messages")
 
 
 def arrived(request: Request) -> dict[str, str]:
@@ -71,15 +52,13 @@ def arrived(request: Request) -> dict[str, str]:
 @pytest.fixture(scope="module", params=STATES)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("kannel")
-    server = ChappeServer(directory / "server", rate_limits=False)
-    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\n")
-    with server, Receiver() as receiver:
-        info = requests.get(f"{server.base_url}/simulator/info", timeout=30).json()
-        with Kannel(directory, info["smpp_port"], request.param, receiver) as kannel:
-            world = World(server, kannel, receiver, request.param)
-            until(lambda: world.binds() == STATES[request.param], "Kannel is bound")
-            yield world
-    server.assert_no_traceback()
+    with (
+        simulated_server(directory) as phones,
+        Receiver() as receiver,
+        Kannel(directory, phones.port, request.param, receiver) as kannel,
+    ):
+        until(lambda: phones.binds() == STATES[request.param], "Kannel is bound")
+        yield World(phones, kannel, receiver, request.param)
 
 
 TEXTS = {
@@ -98,8 +77,8 @@ def test_what_kannel_sends_is_on_the_phone_and_its_receipt_comes_back(world: Wor
     world.kannel.send(name, f"+{number}", text, coding=coding)
     assert world.reports(name, DELIVERED, ACCEPTED) == [DELIVERED, ACCEPTED]
     # Kannel asks for the receipt of one part of a long message: the others may still be on their way.
-    until(lambda: world.screen(number)[0]["parts_received"] == parts, "every part is there")
-    (shown,) = world.screen(number)
+    until(lambda: world.phones.screen(number)[0]["parts_received"] == parts, "every part is there")
+    (shown,) = world.phones.screen(number)
     assert {key: shown[key] for key in ("text", "parts", "parts_received", "from", "status")} == {
         "text": text,
         "parts": parts,
@@ -126,7 +105,7 @@ def test_kannel_reads_every_fate(world: World, digits: str, expected: list[str])
 def test_kannel_hears_that_a_phone_is_absent_and_that_it_came_back(world: World) -> None:
     world.kannel.send("absent", "+33600000004", "Es-tu là?")
     assert world.reports("absent", ACCEPTED, BUFFERED) == [BUFFERED, ACCEPTED]
-    assert world.post("clock", {"advance_s": 30})["settled"] >= 1
+    assert world.phones.post("clock", {"advance_s": 30})["settled"] >= 1
     assert world.reports("absent", DELIVERED) == [DELIVERED, BUFFERED, ACCEPTED]
 
 
@@ -153,10 +132,12 @@ def test_what_is_typed_on_a_phone_reaches_kannels_customer(world: World, name: s
     number = f"3361234568{list(REPLIES).index(name)}"
     world.kannel.send(f"asked-{name}", f"+{number}", "Venez-vous?")
     world.reports(f"asked-{name}", DELIVERED)
-    world.post(f"phones/{number}/reply", {"text": REPLIES[name]})
+    world.phones.reply(number, REPLIES[name])
     (request,) = world.receiver.wait(1, lambda each: f"from=%2B{number}" in each.path)
     assert arrived(request) == {"from": f"+{number}", "to": "Kannel", "text": REPLIES[name]}
-    until(lambda: world.screen(number)[-1]["status"] == "delivered", "Kannel has acknowledged the reply")
+    until(
+        lambda: world.phones.screen(number)[-1]["status"] == "delivered", "Kannel has acknowledged the reply"
+    )
 
 
 @pytest.mark.parametrize(("digits", "text"), [("06", "Oui"), ("07", "STOP")])
@@ -171,13 +152,15 @@ def test_enquire_link_is_answered_on_every_bind(world: World) -> None:
         lambda: world.kannel.log.count("type_name: enquire_link_resp") >= 2 * len(STATES[world.bind]),
         "Kannel's enquire_link is answered",
     )
-    assert world.binds() == STATES[world.bind]
+    assert world.phones.binds() == STATES[world.bind]
 
 
 def test_kannel_unbinds_in_good_order(world: World, tmp_path: Path) -> None:
-    before = world.server.stderr.count('"unbound"')
-    with Kannel(tmp_path, world.get("info")["smpp_port"], world.bind, world.receiver):
-        until(lambda: len(world.binds()) == 2 * len(STATES[world.bind]), "a second Kannel is bound")
-    until(lambda: world.binds() == STATES[world.bind], "the second Kannel is gone")
-    ends = [json.loads(line) for line in world.server.stderr.splitlines() if '"unbound"' in line][before:]
+    before = world.phones.server.stderr.count('"unbound"')
+    with Kannel(tmp_path, world.phones.port, world.bind, world.receiver):
+        until(lambda: len(world.phones.binds()) == 2 * len(STATES[world.bind]), "a second Kannel is bound")
+    until(lambda: world.phones.binds() == STATES[world.bind], "the second Kannel is gone")
+    ends = [json.loads(line) for line in world.phones.server.stderr.splitlines() if '"unbound"' in line][
+        before:
+    ]
     assert [each["reason"] for each in ends] == ["unbound, then closed"] * len(STATES[world.bind])

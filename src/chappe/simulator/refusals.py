@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from chappe.operators.smpp.constants import CommandStatus as Status
-from chappe.operators.smpp.constants import TlvTag
 from chappe.operators.smpp.long_message import IncomingText
 from chappe.operators.smpp.pdu import Response
 from chappe.simulator.deliver import Envelope
@@ -33,6 +32,5 @@ class Refusals:
         if len(self._seen) >= REMEMBERED_MAX:
             del self._seen[next(iter(self._seen))]
         self._seen[key] = None
-        vendor = (VENDOR_TLV, b"\x00\x00\x04\x2a")
-        explanation = (int(TlvTag.ADDITIONAL_STATUS_INFO_TEXT), b"simulated vendor error 0x42a\0")
-        return envelope.response(ERROR_STATUS, tlvs=(vendor, explanation))
+        # No additional_status_info_text: it is not for submit_sm_resp (section 4.4.2), and ends programs made with smpplib.
+        return envelope.response(ERROR_STATUS, tlvs=((VENDOR_TLV, b"\x00\x00\x04\x2a"),))
