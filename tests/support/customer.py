@@ -98,3 +98,10 @@ def text_on(server: Served, number: str) -> str:
     """The text of the only message that a phone of the built-in network got, once all of it is there."""
     until(lambda: len(received(server, number)) == 1, f"a message on {number}")
     return received(server, number)[0]["text"]
+
+
+def status_words(base_url: str, key: str, message_id: int) -> dict[str, str]:
+    """What `bulk-status` says of every number of a message."""
+    answer = call(base_url, f"/sms/v1/bulk-status?apiKey={key}&messageId={message_id}")
+    assert answer.status == 200, answer
+    return {each["phoneNumber"]: each["status"] for each in answer.json["StatutResponse_List"]}

@@ -13,7 +13,8 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     command = groups.add_parser(
         "check",
         help="verify the invariants of a store",
-        description="Verifies the ledger, ownership and the commit settings. One line a breach, and exit 1.",
+        description="Verifies ledger, messages, opt-outs, events, ownership and commit settings."
+        " One line a breach, and exit 1.",
     )
     add_store_flags(command)
     command.set_defaults(run=_run)

@@ -67,6 +67,22 @@ _KEPT_BUT_SENT = (
     " ON s.message_id = r.message_id AND s.number = r.number AND s.outcome = 'accepted'"
     f" WHERE r.state >= {State.REFUSED:d} OR r.state = {State.WAITING:d} ORDER BY r.message_id, r.number"
 )
+_END_WITHOUT_RECEIPT = (
+    "SELECT r.message_id, r.number, r.state FROM recipients r JOIN messages m ON m.id = r.message_id"
+    f" WHERE m.is_sandbox = 0 AND r.state IN ({State.DELIVERED:d}, {State.EXPIRED:d}, {State.REJECTED:d})"
+    " AND NOT EXISTS (SELECT 1 FROM submissions s WHERE s.message_id = r.message_id AND s.number = r.number"
+    f" AND s.receipt_state = CASE r.state WHEN {State.DELIVERED:d} THEN 'delivered'"
+    f" WHEN {State.EXPIRED:d} THEN 'expired' ELSE 'rejected' END) ORDER BY r.message_id, r.number"
+)
+# A receipt ends its recipient in the same transaction, unless other parts of a long message are waited for.
+_OPEN_DESPITE_RECEIPT = (
+    "SELECT r.message_id, r.number, r.state, MIN(s.receipt_state) FROM recipients r"
+    " JOIN messages m ON m.id = r.message_id"
+    " JOIN submissions s ON s.message_id = r.message_id AND s.number = r.number"
+    f" WHERE r.state IN ({State.LEAVING:d}, {State.SENT:d}) AND s.receipt_state IS NOT NULL"
+    " AND (m.segments = 1 OR s.receipt_state <> 'delivered')"
+    " GROUP BY r.message_id, r.number, r.state ORDER BY r.message_id, r.number"
+)
 _LEFT_AFTER_STOP = (
     "SELECT DISTINCT s.message_id, s.number FROM optouts o"
     " JOIN messages m ON m.account_id = o.account_id"
@@ -148,6 +164,13 @@ def _states(reader: Reader) -> Iterator[str]:
         yield f"invariant 3: recipient {number} of message {message_id} has state {state} but was never submitted"
     for message_id, number, state in reader.stream(_KEPT_BUT_SENT):
         yield f"invariant 3: recipient {number} of message {message_id} has state {state} but an operator took it"
+    for message_id, number, state in reader.stream(_END_WITHOUT_RECEIPT):
+        yield f"invariant 3: recipient {number} of message {message_id} has state {state} but no receipt says so"
+    for message_id, number, state, receipt in reader.stream(_OPEN_DESPITE_RECEIPT):
+        yield (
+            f"invariant 3: recipient {number} of message {message_id} has state {state}"
+            f" although a receipt said {receipt}"
+        )
 
 
 def _rules(reader: Reader) -> Iterator[str]:

@@ -1,0 +1,26 @@
+"""A world of messages for each test, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chappe.accounts.create import create_account
+from chappe.credit.money import MICRO
+from tests.support.stores import Place
+from tests.unit.messages.world import MovedClock, World
+
+
+@pytest.fixture
+async def world(place: Place) -> AsyncIterator[World]:
+    clock = MovedClock()
+    store = await place.open(clock)
+    account = await create_account(store, "a@example.org", credit_micro=10 * MICRO)
+    world = World(store, account, clock)
+    await world.delivery.start()
+    yield world
+    await world.delivery.stop()
+    assert world.unexpected == 0
+    assert await world.check() == []
+    await store.close()
