@@ -46,6 +46,7 @@ BENCHMARKS = (
         "bench.end_to_end_lists",
         "requests of 100 from request to stored receipt, 200,000 messages",
     ),
+    Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
 )
 
 

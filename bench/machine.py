@@ -38,10 +38,18 @@ def cpu_s(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     """Megabytes (10^6) of the process that are in memory."""
+    return sum(resident_parts_mb(pid))
+
+
+def resident_parts_mb(pid: int) -> tuple[float, float]:
+    """Megabytes in memory that are the process's own, and those of files that it mapped (proc(5))."""
+    kilobytes: dict[str, int] = {}
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise AssertionError("every process has a resident size")
+        name, _, value = line.partition(":")
+        if name.startswith("Rss"):
+            kilobytes[name] = int(value.split()[0])
+    own, files = kilobytes["RssAnon"], kilobytes["RssFile"] + kilobytes["RssShmem"]
+    return own * 1024 / 1e6, files * 1024 / 1e6
 
 
 def conditions() -> dict[str, str]:

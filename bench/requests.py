@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from bench.figures import Void
 from bench.filled import Filled, sender
-from bench.load import OK, Exchange, post
+from bench.load import OK, Exchange, get, post
 from chappe.messages.states import State
 
 TEXT = "Bonjour, votre rendez-vous est confirme pour demain a 10 h 30."
@@ -63,6 +64,12 @@ def send(account: Filled, numbers: Sequence[int], *, opted_out: int = 0) -> Exch
     body = json.dumps({"apiKey": account.api_key, "phoneNumbers": joined, "message": TEXT})
     holds = f'"nb_sms":{len(numbers) - opted_out},'
     return post("/sms/v1/send", body.encode(), OK, holds.encode(), numbers)
+
+
+def message_status(account: Filled, message_id: int, number: int) -> Exchange:
+    """The status call for a recipient that was delivered."""
+    path = f"/sms/v1/message-status?apiKey={account.api_key}&messageId={message_id}&phoneNumber={quote(f'+{number}')}"
+    return get(path, OK, b'"statut":"Delivered"')
 
 
 def verify(data: Path, account: Filled, messages: int, recipients: int, *, delivered: bool = False) -> None:
