@@ -19,7 +19,8 @@ import msgspec
 
 T = TypeVar("T")
 Product = Literal["sms", "voice", "mail", "rcs"]
-PRODUCTS: tuple[Product, ...] = ("sms", "voice", "mail", "rcs")
+SIMULATED: tuple[Product, ...] = ("sms",)
+"""Products that the built-in network has something for."""
 
 BINDS_MAX = 32
 _COUNTRY_CODE = re.compile("[1-9][0-9]{0,2}", re.ASCII)
@@ -181,7 +182,7 @@ class Settings(msgspec.Struct, frozen=True):
         if not self.simulator.enabled:
             return ()
         routed = {route.product for route in self.routes}
-        return tuple(product for product in PRODUCTS if product not in routed)
+        return tuple(product for product in SIMULATED if product not in routed)
 
 
 def data_folder(flags: Flags, environment: Mapping[str, str] = os.environ) -> Path:
