@@ -121,10 +121,10 @@ async def test_a_stop_records_what_has_ended_and_cuts_off_the_rest(world: World)
     assert world.receivers.is_closed
 
 
-def assert_nearly_in_order(posted: list[int], ids: list[int]) -> None:
-    """Attempts begin in order; each then reads its secret, and those that read side by side may overtake each other."""
-    assert sorted(posted) == ids
-    assert all(abs(posted.index(event_id) - place) <= lanes.WIDTH_MAX for place, event_id in enumerate(ids))
+def assert_in_order(world: World, posted: list[int], ids: list[int]) -> None:
+    """Attempts begin in order. Each then reads its secret, and on a database behind a socket, where that takes an
+    unknown time, those that read side by side overtake each other: there each is only known to be posted once."""
+    assert (sorted(posted) if world.store.database.is_shared else posted) == ids
 
 
 async def test_oldest_first(world: World) -> None:
@@ -136,7 +136,7 @@ async def test_oldest_first(world: World) -> None:
     await world.sender.start()
     await world.posts(200)
     await world.settled()
-    assert_nearly_in_order([post.event_id for post in world.receivers.posts], ids)
+    assert_in_order(world, [post.event_id for post in world.receivers.posts], ids)
 
 
 async def test_a_dead_url_with_a_long_queue_does_not_slow_the_others(world: World) -> None:
@@ -148,7 +148,7 @@ async def test_a_dead_url_with_a_long_queue_does_not_slow_the_others(world: Worl
     world.receivers.statuses["ok.example"] = 200
     ids = await world.queue(*["http://ok.example/"] * 500)
     await until(lambda: world.sender.delivered_total == 500)
-    assert_nearly_in_order([post.event_id for post in world.receivers.to("ok.example")], ids)
+    assert_in_order(world, [post.event_id for post in world.receivers.to("ok.example")], ids)
     assert len(world.receivers.to("host.example")) == lanes.WIDTH_MIN
     assert len(world.sender._lanes) <= lanes.WAITING_MAX + lanes.WIDTH_MIN + 1, (
         "the queue stays in the database"
