@@ -40,7 +40,7 @@ class SmsDelivery:
             on_unexpected=on_unexpected,
         )
         self._outcomes = CommittedOutcomes(store, messages, on_events, self._dispatcher.lost)
-        self._sweep = Sweep(store, messages, on_events, on_unexpected)
+        self._sweep = Sweep(store, routes, messages, on_events, on_unexpected)
         self._store = store
         self.acceptor = Acceptor(store, self._accepted)
 

@@ -51,7 +51,13 @@ class Posting:
     created_at_ms: int
 
 
-def post(tx: Transaction, posting: Posting, *, waiting_delta: int = 0) -> int:
+def post(
+    tx: Transaction,
+    posting: Posting,
+    *,
+    waiting_delta: int = 0,
+    balance_micro_max: int = AMOUNT_MICRO_MAX,
+) -> int:
     """Writes the entry, its twin and the balances; gives the new balance of `account_id`.
 
     `waiting_delta` changes the account's count of recipients that wait, in the same statement.
@@ -60,7 +66,13 @@ def post(tx: Transaction, posting: Posting, *, waiting_delta: int = 0) -> int:
     savepoint around the unit takes back what was written before.
     """
     assert posting.account_id > 0, "a house account stands on the twin's side only"
-    balance_micro = move_balance(tx, posting.account_id, posting.amount_micro, waiting_delta=waiting_delta)
+    balance_micro = move_balance(
+        tx,
+        posting.account_id,
+        posting.amount_micro,
+        waiting_delta=waiting_delta,
+        balance_micro_max=balance_micro_max,
+    )
     if posting.twin_id > 0:
         move_balance(tx, posting.twin_id, -posting.amount_micro)
     append_entries(tx, [posting])
@@ -76,10 +88,17 @@ def append_entries(tx: Transaction, postings: Sequence[Posting]) -> None:
     tx.run_many(_APPEND, rows)
 
 
-def move_balance(tx: Transaction, account_id: int, amount_micro: int, *, waiting_delta: int = 0) -> int:
+def move_balance(
+    tx: Transaction,
+    account_id: int,
+    amount_micro: int,
+    *,
+    waiting_delta: int = 0,
+    balance_micro_max: int = AMOUNT_MICRO_MAX,
+) -> int:
     """The balance alone, of a customer's account: its entries are the caller's. Gives the new balance."""
     row = tx.one(
-        _MOVE, (amount_micro, waiting_delta, account_id, amount_micro, amount_micro, AMOUNT_MICRO_MAX)
+        _MOVE, (amount_micro, waiting_delta, account_id, amount_micro, amount_micro, balance_micro_max)
     )
     if row is None:
         if amount_micro > 0:

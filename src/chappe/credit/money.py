@@ -7,6 +7,8 @@ import re
 MICRO = 1_000_000
 # A billion euros: far above any balance, far below what 64 bits hold, so that no sum can overflow.
 AMOUNT_MICRO_MAX = 1_000_000_000 * MICRO
+# What is given back was there before: it is never refused, and cannot overflow either.
+REFUNDED_MICRO_MAX = 1000 * AMOUNT_MICRO_MAX
 
 # Eighteen digits are more than AMOUNT_MICRO_MAX has; zeros after the sixth decimal change nothing.
 _AMOUNT = re.compile(r"([+-]?)([0-9]{1,18})(?:[.,]([0-9]{0,6})(0{0,12}))?", re.ASCII)

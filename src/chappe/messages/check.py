@@ -87,7 +87,7 @@ _LEFT_AFTER_STOP = (
     "SELECT DISTINCT s.message_id, s.number FROM optouts o"
     " JOIN messages m ON m.account_id = o.account_id"
     " JOIN submissions s ON s.message_id = m.id AND s.number = o.number AND s.left_at_ms > o.created_at_ms"
-    " AND s.attempt = 1 ORDER BY s.message_id, s.number"
+    " ORDER BY s.message_id, s.number"
 )
 _CANCELLED_BUT_NOT = (
     "SELECT r.message_id, r.number, r.state FROM recipients r JOIN messages m ON m.id = r.message_id"

@@ -18,6 +18,7 @@ from chappe.messages.meta import MessageCache
 from chappe.messages.outcomes import dlr_event
 from chappe.messages.port import Departure, Operator
 from chappe.messages.request import SANDBOX_ROUTE
+from chappe.messages.reroute import move_on
 from chappe.messages.routes import Routes
 from chappe.messages.states import State
 from chappe.storage.database import Reader, StorageUnavailable, Transaction
@@ -154,13 +155,13 @@ class Dispatcher:
         if not plan:
             return False
         count = sum(len(taken) for _, _, taken in plan)
-        ids = Ids(
-            await self._store.ids("postings").take(count + 1), await self._store.ids("events").take(count + 1)
-        )
+        posting_id = await self._store.ids("postings").take(count + 1)
+        event_id = await self._store.ids("events").take(count + 1)
         now_ms = self._store.clock.now_ms()
 
         def unit(tx: Transaction) -> list[tuple[Operator, Left]]:
             result: list[tuple[Operator, Left]] = []
+            ids = Ids(posting_id, event_id)  # anew: a unit may be run again
             for lane, operator, taken in plan:
                 result.append((operator, self._leave_lane(tx, lane, operator, taken, ids, now_ms)))
             return result
@@ -172,10 +173,11 @@ class Dispatcher:
                 lane.put_back(taken)
             raise
         for lane, _, taken in plan:
+            lane.elsewhere.difference_update(lane.empty)
             lane.empty.clear()
             for loaded in taken:
-                if not loaded.is_again:
-                    lane.gone(loaded.message.id)
+                if not loaded.is_again and lane.gone(loaded.message.id):
+                    lane.elsewhere.discard(loaded.message.id)
         for operator, left in results:
             if left.departures:
                 operator.submit(left.departures)
@@ -195,6 +197,8 @@ class Dispatcher:
         for departure in new:
             remaining[departure.message_id] = remaining.get(departure.message_id, 0) + 1
         done = [message_id for message_id, gone in remaining.items() if lane.counts[message_id] == gone]
+        for message_id in lane.elsewhere.intersection((*done, *lane.empty)):
+            move_on(tx, self._routes, message_id, lane.route)
         tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
         return left
 

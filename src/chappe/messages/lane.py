@@ -58,6 +58,8 @@ class Lane:
     counts: dict[int, int] = field(default_factory=dict[int, int])
     empty: list[int] = field(default_factory=list[int])
     """Messages that turned out to have nobody waiting here: their outbox row goes with the next commit."""
+    elsewhere: set[int] = field(default_factory=set[int])
+    """Messages of which recipients wait whose route is another one: the outbox must name it before this row goes."""
 
     def operator(self) -> Operator | None:
         """The first operator that is up."""
@@ -79,6 +81,7 @@ class Lane:
                 if routes is not None:
                     route = routes.find(number)
                     if route is None or route.prefix != self.route:
+                        self.elsewhere.add(message_id)
                         continue
                 self.waiting.append(Loaded(message, number, attempts + 1, parts, tuple(range(len(parts)))))
                 count += 1

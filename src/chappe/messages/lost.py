@@ -11,6 +11,7 @@ from typing import NamedTuple
 from chappe.messages.lane import Loaded
 from chappe.messages.meta import MessageCache
 from chappe.messages.states import State
+from chappe.optouts.numbers import opted_out_among
 from chappe.storage.database import Transaction
 
 # state IN (20, 30) is said too, so that the partial index is used.
@@ -82,5 +83,9 @@ def put_on_record(
 
 
 def goes_again(tx: Transaction, loaded: Loaded, operator: str, now_ms: int) -> bool:
-    """Marks the next attempt, before its first octet; False when a receipt came meanwhile."""
+    """Marks the next attempt, before its first octet; False when a receipt came meanwhile, or a STOP: then it is held."""
+    account_id = loaded.message.account_id
+    if opted_out_among(tx, account_id, [loaded.number]):
+        tx.run(_HOLD, (now_ms, loaded.message.id, loaded.number))
+        return False
     return tx.run(_AGAIN, (loaded.attempt, operator, now_ms, loaded.message.id, loaded.number)) == 1

@@ -7,6 +7,7 @@ said can be lost, and what is said twice changes nothing the second time.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,12 +34,17 @@ _FROM_RECEIPT: dict[str, State] = {
     "expired": State.EXPIRED,
     "rejected": State.REJECTED,
 }
-_STOP = re.compile(r"\W*stop(?![a-z])", re.IGNORECASE)
+_STOP = re.compile(r"[\W_]*stop(?:sms|pub)?(?![^\W\d_])", re.IGNORECASE)
+_STOP_CHARACTERS = 500
 
 _ADD_SUBMISSION = (
     "INSERT INTO submissions (message_id, number, attempt, part, operator, smsc, smsc_message_id, outcome,"
     " command_status, left_at_ms, answered_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (message_id, number, attempt, part) DO NOTHING"
+)
+_LATE = (
+    "UPDATE submissions SET outcome = 'accepted', smsc = ?, smsc_message_id = ?, answered_at_ms = ?"
+    " WHERE message_id = ? AND number = ? AND attempt = ? AND part = ? AND outcome IN ('lost', 'held')"
 )
 _SENT = (
     f"UPDATE recipients SET state = {State.SENT:d}, changed_at_ms = ? WHERE message_id = ? AND number = ?"
@@ -55,7 +61,6 @@ _REFUSE = (
 _CONTACT = (
     "INSERT INTO last_contacts (number, message_id) VALUES (?, ?)"
     " ON CONFLICT (number) DO UPDATE SET message_id = excluded.message_id"
-    " WHERE excluded.message_id > last_contacts.message_id"
 )
 _ACCEPTED = (
     "SELECT COUNT(DISTINCT part), COUNT(CASE WHEN receipt_state = 'delivered' THEN 1 END) FROM submissions"
@@ -155,6 +160,9 @@ class CommittedOutcomes:
     def _answers(self, batch: _Batch, answers: list[Submitted]) -> None:
         if not answers:
             return
+        late = [answer for answer in answers if answer.is_late]
+        if late:
+            answers = [answer for answer in answers if not answer.is_late]
         operator, now_ms = batch.operator, batch.now_ms
         batch.tx.run_many(
             _ADD_SUBMISSION,
@@ -176,23 +184,29 @@ class CommittedOutcomes:
             ],
         )
         sent: list[tuple[int, int, int]] = []
+        # Once each, however many of its parts were answered in this batch: what is lost is sent again once.
+        long: dict[tuple[int, int, int], Departure] = {}
         for answer in answers:
             departure = answer.departure
             if len(departure.parts) > 1:
-                self._part_answered(batch, departure)
+                long[departure.message_id, departure.number, departure.attempt] = departure
             elif answer.outcome == "accepted":
                 sent.append((now_ms, departure.message_id, departure.number))
             elif answer.outcome == "refused":
                 self._refused(batch, departure)
             else:
                 batch.lost.append(departure)
+        for departure in long.values():
+            self._parts_answered(batch, departure)
         if sent:
             batch.tx.run_many(_SENT, sent)
             batch.tx.run_many(_CONTACT, [(number, message_id) for _, message_id, number in sent])
         if self._may_be_unmatched:
             self._match_waiting_receipts(batch, answers)
+        if late:
+            self._answered_late(batch, late)
 
-    def _part_answered(self, batch: _Batch, departure: Departure) -> None:
+    def _parts_answered(self, batch: _Batch, departure: Departure) -> None:
         """Settles a long message once every part of this attempt has its answer."""
         rows = batch.tx.all(
             "SELECT part, outcome FROM submissions WHERE message_id = ? AND number = ? AND attempt = ?",
@@ -204,22 +218,46 @@ class CommittedOutcomes:
         if "lost" in outcomes:
             batch.lost.append(departure)
             return
-        row = batch.tx.one(_ACCEPTED, (departure.message_id, departure.number))
-        assert row is not None
-        accepted, delivered = row
+        accepted, delivered = self._accepted(batch, departure)
         if accepted == len(departure.parts):
-            batch.tx.run(_SENT, (batch.now_ms, departure.message_id, departure.number))
-            batch.tx.run(_CONTACT, (departure.number, departure.message_id))
-            if delivered and _are_delivered(batch, departure.message_id, departure.number, accepted):
-                self._finish(batch, departure.message_id, departure.number, State.DELIVERED)
+            self._all_accepted(batch, departure, delivered)
         elif accepted == 0:
             self._refused(batch, departure)
         else:
             # Some parts left and some never will: it cannot be read, and it cannot be taken back.
             self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
 
+    def _answered_late(self, batch: _Batch, answers: list[Submitted]) -> None:
+        """The operator took it after all: what it says of it from now on is said under this id."""
+        smsc, now_ms = batch.operator.smsc, batch.now_ms
+        for answer in answers:
+            departure = answer.departure
+            key = (departure.message_id, departure.number, departure.attempt, answer.part)
+            if batch.tx.run(_LATE, (smsc, answer.smsc_message_id, now_ms, *key)) == 0:
+                continue
+            accepted, delivered = self._accepted(batch, departure)
+            if accepted == len(departure.parts):
+                self._all_accepted(batch, departure, delivered)
+        if self._may_be_unmatched:
+            self._match_waiting_receipts(batch, answers)
+
+    def _accepted(self, batch: _Batch, departure: Departure) -> tuple[int, int]:
+        """How many of its parts an operator has accepted, by any attempt, and how many of these are delivered."""
+        row = batch.tx.one(_ACCEPTED, (departure.message_id, departure.number))
+        assert row is not None
+        return row[0], row[1]
+
+    def _all_accepted(self, batch: _Batch, departure: Departure, delivered: int) -> None:
+        message_id, number, total = departure.message_id, departure.number, len(departure.parts)
+        batch.tx.run(_SENT, (batch.now_ms, message_id, number))
+        batch.tx.run(_CONTACT, (number, message_id))
+        if delivered and _are_delivered(batch, message_id, number, total):
+            self._finish(batch, message_id, number, State.DELIVERED)
+
     def _refused(self, batch: _Batch, departure: Departure) -> None:
         if departure.attempt > 1:
+            if self._accepted(batch, departure)[0] == len(departure.parts):
+                return  # the answer to an earlier attempt came late, and was a yes
             # The answer to an earlier attempt was lost: it may have left, so nothing can be taken back.
             self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
             return
@@ -294,7 +332,7 @@ class CommittedOutcomes:
     def _reply(self, batch: _Batch, reply: Reply) -> None:
         contact = batch.tx.one("SELECT message_id FROM last_contacts WHERE number = ?", (reply.number,))
         message = None if contact is None else self._messages.get(batch.tx, contact[0])
-        is_stop = _STOP.match(reply.text) is not None
+        is_stop = says_stop(reply.text)
         batch.tx.run(
             "INSERT INTO replies (id, message_id, account_id, number, destination, text, is_stop, received_at_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -337,6 +375,11 @@ def _are_delivered(batch: _Batch, message_id: int, number: int, parts_total: int
         if receipt_state == "delivered" or (outcome == "accepted" and not smsc_message_id)
     }
     return len(over) == parts_total
+
+
+def says_stop(text: str) -> bool:
+    """Whether a reply is a STOP: its first word, whatever stands before and after it. "Stopper" is none."""
+    return _STOP.match(unicodedata.normalize("NFKC", text[:_STOP_CHARACTERS])) is not None
 
 
 def dlr_event(

@@ -45,6 +45,7 @@ class Submitted:
     outcome: "accepted" (smsc_message_id is set, perhaps empty), "refused" (a final no: command_status),
     "lost" (no answer came before the connection ended, or the response timer ran out).
     Throttling answers are not outcomes: the operator waits and submits again by itself.
+    `is_late`: an "accepted" that came after the part was reported as lost.
     """
 
     departure: Departure
@@ -52,6 +53,7 @@ class Submitted:
     outcome: Literal["accepted", "refused", "lost"]
     smsc_message_id: str
     command_status: int
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

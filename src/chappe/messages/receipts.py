@@ -14,14 +14,22 @@ from chappe.messages.port import Receipt, Submitted
 from chappe.storage.database import Transaction
 
 SAME_ID_MAX = 8
-"""Submissions that wait for a receipt under one id: an SMSC that counts in a circle uses it again."""
+"""Submissions that wait for a receipt under one id: an SMSC that counts in a circle uses it again. One that gives
+every message the same id tells nothing by it: from so many on, only the phone counts."""
+SAME_ID_WALKED_MAX = 2_000
+"""Of these, how many of the newest are looked through for the phone."""
 LAST_DIGITS = 10**8
 """What is compared of a phone number: the operator may leave out or change the country code."""
 
+# The newest first, in the order of the index: there may be a hundred thousand under one id.
 _OPEN = (
     "SELECT message_id, number, attempt, part FROM submissions"
     " WHERE smsc_message_id = ? AND smsc = ? AND receipt_at_ms IS NULL AND smsc_message_id <> ''"
-    " ORDER BY left_at_ms DESC LIMIT ?"
+    " ORDER BY message_id DESC LIMIT ?"
+)
+_OPEN_FOR_PHONE = (
+    f"SELECT message_id, number, attempt, part FROM ({_OPEN}) AS o WHERE number % {LAST_DIGITS} = ?"
+    " ORDER BY message_id DESC LIMIT 1"
 )
 _KEEP = (
     "INSERT INTO unmatched_receipts (id, smsc, smsc_message_id, is_guess, number, state, error, received_at_ms)"
@@ -55,12 +63,18 @@ def find_submission(tx: Transaction, smsc: str, receipt: Receipt) -> Found | Non
     """The submission without receipt that `receipt` is about."""
     as_it_stands: Found | None = None
     for place, candidate in enumerate(receipt.candidates):
-        for row in tx.all(_OPEN, (candidate, smsc, SAME_ID_MAX)):
+        rows = tx.all(_OPEN, (candidate, smsc, SAME_ID_MAX))
+        for row in rows:
             found = Found(*row)
             if receipt.number is None or _same_phone(found.number, receipt.number):
                 return found
-            if place == 0 and as_it_stands is None:
-                as_it_stands = found
+        if len(rows) == SAME_ID_MAX:
+            assert receipt.number is not None
+            row = tx.one(_OPEN_FOR_PHONE, (candidate, smsc, SAME_ID_WALKED_MAX, receipt.number % LAST_DIGITS))
+            if row is not None:
+                return Found(*row)
+        elif place == 0 and rows:
+            as_it_stands = Found(*rows[0])
     return as_it_stands
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chappe.credit.ledger import HOUSE_SALES, Posting, post
+from chappe.credit.money import REFUNDED_MICRO_MAX
 from chappe.messages.accept import CAUSE_REFUND
 from chappe.storage.database import Transaction
 
@@ -21,4 +22,4 @@ def refund(
     posting = Posting(
         posting_id, account_id, amount_micro, HOUSE_SALES, CAUSE_REFUND, str(message_id), now_ms
     )
-    post(tx, posting, waiting_delta=waiting_delta)
+    post(tx, posting, waiting_delta=waiting_delta, balance_micro_max=REFUNDED_MICRO_MAX)

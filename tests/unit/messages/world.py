@@ -36,6 +36,7 @@ class World:
     def __init__(self, store: Store, account: Created, clock: MovedClock) -> None:
         self.store, self.account, self.clock = store, account, clock
         self.operator = MemoryOperator()
+        self.prefixes: tuple[str, ...] = ("33",)
         self.unexpected = 0
         self.events = 0
         self.delivery = self._deliver()
@@ -49,20 +50,21 @@ class World:
 
         return SmsDelivery(
             self.store,
-            Routes([Route("33", (self.operator,), "36000")]),
+            Routes([Route(prefix, (self.operator,), "36000") for prefix in self.prefixes]),
             holds_lost=(),
             on_events=count_events,
             on_unexpected=count_unexpected,
         )
 
-    async def restart(self, operator: MemoryOperator) -> None:
-        """As after a kill: nothing of the old delivery says goodbye."""
+    async def restart(self, operator: MemoryOperator, *prefixes: str) -> None:
+        """As after a kill: nothing of the old delivery says goodbye. `prefixes`: the routes from now on."""
         old = self.delivery
         assert old._dispatcher._task is not None
         old._dispatcher._task.cancel()
         await asyncio.gather(old._dispatcher._task, return_exceptions=True)
         await old._sweep.stop()
         self.operator = operator
+        self.prefixes = prefixes or self.prefixes
         self.delivery = self._deliver()
         await self.delivery.start()
 

@@ -300,6 +300,11 @@ def test_parameters_and_text_together(text, tlvs, expected):
     assert (receipt.given_ids, receipt.state, receipt.error_code) == expected
 
 
+def test_no_nul_within_a_text_gets_into_an_id_or_an_error():
+    receipt = read_receipt(deliver("id:12\x0034 stat:DELIVRD err:0\x005 text:"))
+    assert (receipt.given_ids, receipt.error_code) == (("12",), "0")
+
+
 def test_a_receipt_does_not_change():
     receipt = read_receipt(deliver(STANDARD))
     with pytest.raises(AttributeError):

@@ -87,6 +87,7 @@ async def test_an_answer_after_its_time_is_told_too(bench: Bench, smsc: Scripted
     await until(lambda: len(bench.outcomes.submitted) == 3)
     last = bench.outcomes.submitted[2]
     assert (last.departure.message_id, last.outcome, last.smsc_message_id) == (1, "accepted", "abc")
+    assert [told.is_late for told in bench.outcomes.submitted] == [False, False, True]
     await settle()
     assert operator.free_slots == 100
 

@@ -165,7 +165,7 @@ class SmppOperator:
         _log.warning("an answer came late", operator=self.name, accepted=accepted)
         if accepted:
             # Its slot was given back when it was reported as lost.
-            self._outcome(submission, "accepted", None, _message_id(response))
+            self._outcome(submission, "accepted", None, _message_id(response), is_late=True)
 
     def lost(self, submission: Submission, connection: Connection | None) -> None:
         self._outcome(submission, "lost", connection)
@@ -245,12 +245,14 @@ class SmppOperator:
         connection: Connection | None,
         message_id: str = "",
         status: int = 0,
+        *,
+        is_late: bool = False,
     ) -> None:
         submission.connection = None
         for part in submission.parts:
             # Of a text that left in one piece, the first part stands for the id and for the slot.
             self._committer.put(
-                Submitted(submission.departure, part, outcome, message_id, int(status)), connection
+                Submitted(submission.departure, part, outcome, message_id, int(status), is_late), connection
             )
             message_id, connection = "", None
 

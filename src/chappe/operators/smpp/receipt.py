@@ -189,9 +189,10 @@ def _text(pdu: Message | DataSm) -> str:
     octets = message_octets(pdu)[:_RECEIPT_OCTETS_MAX]
     if pdu.esm_class & _UDHI:
         octets = split_header(octets)[1]
-    if pdu.data_coding == _UCS2 and b"\0" in octets:
-        return octets.decode("utf-16-be", "replace")
-    return octets.decode("latin-1")
+    is_ucs2 = pdu.data_coding == _UCS2 and b"\0" in octets
+    text = octets.decode("utf-16-be", "replace") if is_ucs2 else octets.decode("latin-1")
+    # A NUL within is no part of an id: databases cannot hold it.
+    return text.replace("\0", " ") if "\0" in text else text
 
 
 def _fields(text: str) -> tuple[str, str, str, str, bool]:
