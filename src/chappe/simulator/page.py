@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from chappe.simulator.behaviours import TABLE
 from chappe.simulator.simulator import MESSAGES_OF_EACH, Simulator
 
 PHONES_MAX: Final = 20
+_FRENCH: Final = re.compile(r"\+33([1-9])(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
 _STATIC: Final = Path(__file__).parent / "static"
 _HEADERS: Final = {
     # Nothing from elsewhere, and nothing written into the page itself: texts on phones are anybody's.
@@ -30,17 +32,30 @@ def page_routes(simulator: Simulator) -> list[BaseRoute]:
     templates = Environment(loader=PackageLoader("chappe.simulator"), autoescape=select_autoescape())
     template = templates.get_template("phones.html")
 
-    async def page(_: Request) -> Response:
+    async def page(request: Request) -> Response:
         cards = await simulator.phones(PHONES_MAX, MESSAGES_OF_EACH)
         return HTMLResponse(
-            template.render(cards=cards, info=simulator.info(), behaviours=TABLE), headers=_HEADERS
+            template.render(
+                cards=cards,
+                info=simulator.info(),
+                behaviours=TABLE,
+                spaced=spaced,
+                base_url=str(request.base_url).rstrip("/"),
+            ),
+            headers=_HEADERS,
         )
 
     return [
         Route("/simulator", page),
         _file("phones.js", "text/javascript; charset=utf-8"),
         _file("phones.css", "text/css; charset=utf-8"),
+        _file("icon.svg", "image/svg+xml"),
     ]
+
+
+def spaced(phone: str) -> str:
+    """A French number as people read it; every other as it is."""
+    return _FRENCH.sub("+33\u00a0\\1\u00a0\\2\u00a0\\3\u00a0\\4\u00a0\\5", phone)
 
 
 def _file(name: str, media_type: str) -> Route:

@@ -15,6 +15,11 @@ function element(tag, className, text) {
   return made;
 }
 
+// As the server writes it: a French number with spaces that do not break, every other as it is.
+function spaced(phone) {
+  return phone.replace(/^\+33([1-9])(\d\d)(\d\d)(\d\d)(\d\d)$/, "+33\u00a0$1\u00a0$2\u00a0$3\u00a0$4\u00a0$5");
+}
+
 function clockTime(iso) {
   const at = new Date(iso);
   const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
@@ -42,7 +47,7 @@ function newCard(phone, behaviour) {
   const card = element("section", "phone");
   card.dataset.phone = phone;
   const header = element("header");
-  header.append(element("h2", "", phone), element("span", "behaviour", behaviour));
+  header.append(element("h2", "", spaced(phone)), element("span", "behaviour", behaviour));
   const screen = element("ol", "screen");
   screen.tabIndex = 0;
   screen.setAttribute("aria-label", `Messages on ${phone}`);
@@ -173,7 +178,7 @@ for (const button of document.querySelectorAll("[data-advance]")) {
   button.addEventListener("click", async () => {
     try {
       const { settled } = await ask("/simulator/clock", { advance_s: Number(button.dataset.advance) });
-      notice.textContent = `Advanced by ${button.textContent.slice(1)}: ${settled} message${settled === 1 ? "" : "s"} settled.`;
+      notice.textContent = `${button.textContent} ahead: ${settled} message${settled === 1 ? "" : "s"} came to an end.`;
     } catch (problem) {
       notice.textContent = problem.message;
     }
