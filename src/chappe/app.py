@@ -37,6 +37,7 @@ from chappe.partner.api import PartnerApi
 from chappe.partner.endpoint import Services, VoiceServices
 from chappe.partner.endpoints import ENDPOINTS
 from chappe.partner.fast import FastPath
+from chappe.partner.fast_send import FastSend
 from chappe.settings import OperatorSettings, Settings, SettingsRefused
 from chappe.simulator.api import routes as simulator_routes
 from chappe.simulator.simulator import HOST as SIMULATOR_HOST
@@ -201,8 +202,13 @@ async def _start_parts(
         on_unexpected=metrics.unexpected.labels(where="administration").inc,
     )
     parts.push_async_callback(administration.close)
-    fast_path = FastPath(api, database).answer if isinstance(database, SqliteDatabase) else None
-    listener = Listener(application, connections_max=settings.http.connections_max, at_once=fast_path)
+    inline = database if isinstance(database, SqliteDatabase) else None
+    listener = Listener(
+        application,
+        connections_max=settings.http.connections_max,
+        at_once=None if inline is None else FastPath(api, inline).answer,
+        begin=None if inline is None else FastSend(api, inline).begin,
+    )
     parts.push_async_callback(listener.stop)
     if simulator is not None:
         parts.callback(simulator.end_streams)

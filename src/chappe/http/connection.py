@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import httptools
@@ -25,12 +24,6 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 # What asks for another protocol on this connection (RFC 9110, section 7.8).
 _UPGRADE = frozenset((b"upgrade", b"connection", b"http2-settings"))
-
-
-Headers = Sequence[tuple[bytes, bytes]]
-AtOnce = Callable[[bytes, Headers, str], tuple[Headers, bytes] | None]
-"""Answers a GET without waiting for anything: gets the URL, the headers and the client's address, gives headers and
-body of a 200; or None, to leave the request to the application."""
 
 
 class _HeadTooLong(Exception):
@@ -72,7 +65,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     `head_since` and `body_since` are loop times, set while a head or a body is incomplete, `idle_since` while
     another request is waited for; `connections_max` of the configuration (set by the listener) is the number of
-    connections that are served; `at_once` is asked before the application.
+    connections that are served.
     """
 
     connections_max: int
@@ -80,13 +73,9 @@ class LimitedConnection(HttpToolsProtocol):
     body_since: float | None = None
     idle_since: float | None = None
 
-    def __init__(
-        self, *arguments: Any, connections_max: int, at_once: AtOnce | None = None, **more: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, connections_max: int, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.connections_max = connections_max
-        self._at_once = at_once
-        self._answered_at_once = False
         self._heads = 0
         self._head_bytes = 0
         self._body_bytes = 0
@@ -114,7 +103,7 @@ class LimitedConnection(HttpToolsProtocol):
         heads = self._heads + (not self._is_in_message)  # when nothing but one head is in these octets
         self._unset_keepalive_if_required()
         try:
-            self._feed(data)
+            self.feed(data)
         except httptools.HttpParserError:
             self.send_400_response("")
             return
@@ -128,7 +117,8 @@ class LimitedConnection(HttpToolsProtocol):
             if self._body_bytes > BODY_BYTES_MAX:
                 self.transport.close()
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Gives the octets of one read to the parser; raises its errors."""
         rest: bytes | memoryview = data
         if not self._is_in_message:
             rest = _with_ascii_address(data)
@@ -175,8 +165,10 @@ class LimitedConnection(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._offers_upgrade = True
             return
-        if self._at_once is not None and self._answer_at_once(self._at_once):
-            return
+        self.start_request()
+
+    def start_request(self) -> None:
+        """The head is complete: hands the request to the application."""
         super().on_headers_complete()
         self.head_since = None
         self.body_since = self.loop.time()
@@ -190,14 +182,15 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._offers_upgrade:
             return  # only the head was read, and is read again
-        if self._answered_at_once:
-            self._answered_at_once = False
-        else:
-            super().on_message_complete()
+        self.end_request()
         self._is_in_message = False
         self.body_since = None
         if self._close_after_body:
             self.transport.close()
+
+    def end_request(self) -> None:
+        """The body is complete too."""
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         # As uvicorn does, without its timer for every request: `end_if_late` looks after idle connections.
@@ -209,32 +202,6 @@ class LimitedConnection(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.idle_since = self.loop.time()
-
-    def _answer_at_once(self, at_once: AtOnce) -> bool:
-        """Answers a GET on a connection that stays open, if `at_once` knows the answer; says whether it did."""
-        if (
-            self.parser.get_method() != b"GET"
-            or self._is_answering()
-            or self.flow.write_paused
-            or not self.parser.should_keep_alive()
-            or self.parser.get_http_version() != "1.1"
-        ):
-            return False
-        answer = at_once(self.url, self.headers, self.client[0] if self.client else "")
-        if answer is None:
-            return False
-        headers, body = answer
-        content = [STATUS_LINE[200]]
-        for name, value in self.server_state.default_headers:
-            content += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            content += (name, b": ", value, b"\r\n")
-        content += (b"\r\n", body)
-        self.transport.write(b"".join(content))
-        self.head_since = None
-        self._answered_at_once = True
-        self.on_response_complete()
-        return True
 
     def close_after_body(self) -> None:
         """Closes the connection, when the rest of the request's body was read; or when it is late."""
@@ -260,17 +227,18 @@ class LimitedConnection(HttpToolsProtocol):
         head_is_late = self.head_since is not None and now - self.head_since > HEAD_S_MAX
         body_is_late = self.body_since is not None and now - self.body_since > BODY_S_MAX
         is_idle = self.idle_since is not None and now - self.idle_since > self.timeout_keep_alive
-        if (head_is_late and not self._is_answering()) or body_is_late or is_idle:
+        if (head_is_late and not self.is_answering()) or body_is_late or is_idle:
             self.transport.close()
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
+        """Whether an earlier request of this connection has no whole answer yet."""
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn declares
         return cycle is not None and not cycle.response_complete
 
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
             return
-        if self._is_answering():
+        if self.is_answering():
             # These octets would stand in the middle of another answer. Whole requests before the broken one are
             # answered; a broken body has nobody to answer.
             if self.body_since is not None:

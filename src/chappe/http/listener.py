@@ -12,7 +12,8 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from chappe.http.connection import HEAD_S_MAX, AtOnce, LimitedConnection
+from chappe.http.connection import HEAD_S_MAX
+from chappe.http.early import AtOnce, Begin, EarlyConnection
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,13 +30,20 @@ class ListenRefused(Exception):
 
 
 class Listener:
-    """Sockets that serve one ASGI application; `at_once` answers what needs none (http/connection.py)."""
+    """Sockets that serve one ASGI application; `at_once` and `begin` are asked before it (http/early.py)."""
 
-    def __init__(self, app: AsgiApp, *, connections_max: int, at_once: AtOnce | None = None) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        connections_max: int,
+        at_once: AtOnce | None = None,
+        begin: Begin | None = None,
+    ) -> None:
         self._config = Config(
             app=app,  # type: ignore[arg-type]
             loop="none",
-            http=LimitedConnection,
+            http=EarlyConnection,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -48,6 +56,7 @@ class Listener:
         self._config.load()
         self._connections_max = connections_max
         self._at_once = at_once
+        self._begin = begin
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
@@ -92,14 +101,19 @@ class Listener:
         if self._ticker is not None:
             self._ticker.cancel()
 
-    def _connections(self) -> Iterator[LimitedConnection]:
+    def _connections(self) -> Iterator[EarlyConnection]:
         for connection in tuple(self._state.connections):
-            assert isinstance(connection, LimitedConnection)
+            assert isinstance(connection, EarlyConnection)
             yield connection
 
     def _connection(self) -> asyncio.Protocol:
-        return LimitedConnection(
-            self._config, self._state, {}, connections_max=self._connections_max, at_once=self._at_once
+        return EarlyConnection(
+            self._config,
+            self._state,
+            {},
+            connections_max=self._connections_max,
+            at_once=self._at_once,
+            begin=self._begin,
         )
 
     async def _tick_forever(self) -> None:

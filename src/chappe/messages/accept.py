@@ -5,6 +5,7 @@ Before its commit nothing is promised; after it the message is sent or explained
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,7 +48,9 @@ class _Item(NamedTuple):
 
 
 class Acceptor:
-    """Takes requests in. `on_accepted(due_at_ms)` is called after the commit, to wake the dispatcher."""
+    """Takes requests in. `on_accepted(due_at_ms)`, 0 for at once, is called after the commit: it wakes the
+    dispatcher.
+    """
 
     def __init__(self, store: Store, on_accepted: Callable[[int], None]) -> None:
         self._store = store
@@ -60,14 +63,33 @@ class Acceptor:
 
         `also` runs in the same transaction, when everything else of it is done.
         """
-        assert len(request.numbers) == len(request.costs_micro)
         message_id = await self._message_ids.take()
         posting_id = await self._posting_ids.take()
-        now_ms = self._store.clock.now_ms()
-        item = _Item(request, message_id, posting_id, now_ms, also)
-        accepted = await self._store.database.write_batched(write_accepted, item)
-        self._on_accepted(request.due_at_ms or now_ms)
+        accepted = await self._write(request, message_id, posting_id, also)
+        self.accepted(accepted)
         return accepted
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether the ids of a request are at hand."""
+        return self._message_ids.has_one and self._posting_ids.has_one
+
+    def begin(self, request: SendRequest) -> asyncio.Future[Accepted]:
+        """As `accept`, where `can_begin`, for callers that are no task: they call `accepted` with what the future
+        brings.
+        """
+        return self._write(request, self._message_ids.take_at_once(), self._posting_ids.take_at_once(), None)
+
+    def accepted(self, accepted: Accepted) -> None:
+        """Its commit is done: it may leave."""
+        self._on_accepted(accepted.due_at_ms or 0)
+
+    def _write(
+        self, request: SendRequest, message_id: int, posting_id: int, also: Also | None
+    ) -> asyncio.Future[Accepted]:
+        assert len(request.numbers) == len(request.costs_micro)
+        item = _Item(request, message_id, posting_id, self._store.clock.now_ms(), also)
+        return self._store.database.write_batched(write_accepted, item)
 
 
 def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:

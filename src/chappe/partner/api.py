@@ -7,7 +7,7 @@ the account's state, then what the endpoint finds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 import structlog
@@ -69,22 +69,34 @@ class PartnerApi:
             answer = await self._answer(request, receive)
         except ClientGone:
             return
-        except Refusal as refusal:
-            answer = self._refused(request, refusal)
-        except StorageUnavailable as error:
-            _log.error("the storage is not available", page=request.page_name, reason=str(error))
-            answer = self._refused(request, catalogue_server.unavailable())
-        except OutcomeUnknown as error:
-            # Not 503, which would say that nothing was done.
-            _log.error("the storage cannot tell what it did", page=request.page_name, reason=str(error))
-            answer = self._refused(request, catalogue_server.internal())
         except Exception as error:
-            self.metrics.unexpected.labels(where="request").inc()
-            _log.error("an unexpected exception", page=request.page_name, exc_info=error)
-            answer = self._refused(request, catalogue_server.internal())
+            answer = self._refused(request, self.refusal(request.page, error))
         page = request.page
         self.metrics.answered(page.product if page else "none", page.name if page else "none", answer.status)
         await send_answer(send, answer, has_body=scope["method"] != "HEAD")
+
+    def refusal(self, page: Page | None, error: Exception) -> Refusal:
+        """What a request is answered that met `error`; what is no refusal yet stands in the log then."""
+        if isinstance(error, Refusal):
+            return error
+        page_name = f"{page.product}.{page.name}" if page else "none"
+        if isinstance(error, StorageUnavailable):
+            _log.error("the storage is not available", page=page_name, reason=str(error))
+            return catalogue_server.unavailable()
+        if isinstance(error, OutcomeUnknown):
+            # Not 503, which would say that nothing was done.
+            _log.error("the storage cannot tell what it did", page=page_name, reason=str(error))
+            return catalogue_server.internal()
+        self.metrics.unexpected.labels(where="request").inc()
+        _log.error("an unexpected exception", page=page_name, exc_info=error)
+        return catalogue_server.internal()
+
+    def refused(
+        self, page: Page | None, refusal: Refusal, wanted: Preferences, limit_headers: Sequence[Header]
+    ) -> Answer:
+        """The whole answer to a refused request; `limit_headers` when its limit was counted before."""
+        answer = render_refusal(page, refusal, wanted.format, wanted.language, self._always_200)
+        return answer._replace(headers=(*answer.headers, *limit_headers))
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         scope, headers = request.scope, request.headers
@@ -171,8 +183,7 @@ class PartnerApi:
 
     def _refused(self, request: _Request, refusal: Refusal) -> Answer:
         wanted = request.preferences or preferences(request.scope["query_string"], request.headers)
-        answer = render_refusal(request.page, refusal, wanted.format, wanted.language, self._always_200)
-        return answer._replace(headers=(*answer.headers, *request.limit_headers))
+        return self.refused(request.page, refusal, wanted, request.limit_headers)
 
 
 class _Request:
@@ -186,10 +197,6 @@ class _Request:
         self.page: Page | None = None
         self.preferences: Preferences | None = None
         self.limit_headers: list[Header] = []
-
-    @property
-    def page_name(self) -> str:
-        return f"{self.page.product}.{self.page.name}" if self.page else "none"
 
 
 def _has_body(headers: Iterable[Header]) -> bool:

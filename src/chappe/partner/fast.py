@@ -1,4 +1,4 @@
-"""The fast path of the hottest calls: the plainest requests answered at once, with the octets of the ordinary path.
+"""The fast path of the credits calls: the plainest requests answered at once, with the octets of the ordinary path.
 
 `FastPath.answer` is asked by the connection before a task is made for a request. It takes a GET of a credits page with
 the key where the documentation's samples have it, no body, and a good answer, on a database that is read inline.
@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from chappe.accounts.account import Account, address_is_allowed
-from chappe.accounts.find import account_by_key_hash
-from chappe.accounts.keys import key_hash
+from chappe.accounts.account import Account
 from chappe.credit.prices import PriceBook
 from chappe.partner.api import PartnerApi, answer_headers
 from chappe.partner.endpoint import Payload
 from chappe.partner.errors import Header
+from chappe.partner.fast_account import KEY_CHARS_MAX, FastAccounts
 from chappe.partner.limits import headers as limit_headers
 from chappe.partner.mail import credits as mail_credits
 from chappe.partner.page import Page
@@ -38,7 +37,6 @@ HOT: tuple[Hot, ...] = (
 )
 """Pages that look at nothing but the account, change nothing and refuse nothing."""
 
-KEY_CHARS_MAX = 128
 _QUERY = b"apiKey="
 _PATH_END = "/{apiKey}"
 # A body, or something to be said about one. No other header changes a good answer of these pages; those of
@@ -52,11 +50,9 @@ class FastPath:
     """Answers in the name of `api`: with its services, its limits, its metrics."""
 
     def __init__(self, api: PartnerApi, database: SqliteDatabase) -> None:
-        self._database = database
-        self._vault = api.services.store.vault
+        self._accounts = FastAccounts(api, database)
         self._prices = api.services.prices
         self._throttle = api.throttle
-        self._client_address = api.client_address
         self._metrics = api.metrics
         self._by_query: dict[bytes, Hot] = {}
         """`/sms/v1/me` for `/sms/v1/me?apiKey=K`"""
@@ -104,13 +100,8 @@ class FastPath:
         headers: Sequence[Header],
         peer: str,
     ) -> Answer | None:
-        hashed = key_hash(self._vault, key.decode("ascii"))
-        account = self._database.read_inline(lambda reader: account_by_key_hash(reader, hashed))
-        if (
-            account is None
-            or account.state != "active"
-            or not address_is_allowed(account.allowed_networks, self._client_address.of(peer, headers))
-        ):
+        account = self._accounts.find(key.decode("ascii"), headers, peer)
+        if account is None:
             return None
         content_type, body = render(page, payload(account, self._prices), "json")
         decision = self._throttle.take(page, account.id)

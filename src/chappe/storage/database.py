@@ -9,6 +9,7 @@ PostgreSQL 13+ share (`RETURNING`, `ON CONFLICT`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -108,8 +109,9 @@ class Database(Protocol):
         """
         ...
 
-    async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
-        """Like `write` for one item of a batch: items that wait together are written together."""
+    def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
+        """Like `write` for one item of a batch: items that wait together are written together. Queued before it
+        returns; what it gives is done after the commit."""
         ...
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:

@@ -27,6 +27,19 @@ class IdBlocks:
         self._following: tuple[int, int] | None = None
         self._refill: asyncio.Task[None] | None = None
 
+    @property
+    def has_one(self) -> bool:
+        """Whether `take_at_once` may be called."""
+        return self._next < self._end or self._following is not None
+
+    def take_at_once(self) -> int:
+        """One id that need not be waited for."""
+        if self._next >= self._end:
+            assert self._following is not None
+            self._next, self._end = self._following
+            self._following = None
+        return self._take(1)
+
     async def take(self, count: int = 1) -> int:
         """The first of `count` consecutive ids."""
         while not self._fits(count):
@@ -41,6 +54,9 @@ class IdBlocks:
                 self._following = None
                 continue
             await self._refilled()
+        return self._take(count)
+
+    def _take(self, count: int) -> int:
         first = self._next
         self._next += count
         if self._following is None and self._end - self._next < self._block_size // 2:

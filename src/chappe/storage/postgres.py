@@ -98,8 +98,8 @@ class PostgresDatabase:
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await (self._background if background else self._foreground).submit(unit)
 
-    async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
-        return await self._foreground.submit_batched(batch, item)
+    def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
+        return self._foreground.submit_batched(batch, item)
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._notices.listen(channel, callback)

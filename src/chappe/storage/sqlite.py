@@ -117,8 +117,8 @@ class SqliteDatabase:
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await self._group_commit.submit(unit, background=background)
 
-    async def write_batched(self, batch: Batch[Item, T], item: Item) -> T:
-        return await self._group_commit.submit_batched(batch, item)
+    def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
+        return self._group_commit.submit_batched(batch, item)
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         pass  # there is no other process

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chappe.accounts.account import Account
 from chappe.credit.ledger import InsufficientCredit
 from chappe.hours.dates import ScheduleError, paris_text, read_schedule
 from chappe.http.outgoing import valid_callback_url
@@ -20,8 +21,8 @@ from chappe.numbers.parse import Recipients, TooManyNumbers, read_list
 from chappe.numbers.parse import Refusal as NumberRefusal
 from chappe.partner import catalogue_sms
 from chappe.partner.catalogue import CLE_INCORRECTE, CLE_REQUISE, refuse, resolve
-from chappe.partner.endpoint import Call, Endpoint, Field, Payload
-from chappe.partner.errors import Code, Fault, Message, ParameterInvalid, constraint, refused_number
+from chappe.partner.endpoint import Call, Endpoint, Field, Payload, Services
+from chappe.partner.errors import Code, Fault, Language, Message, ParameterInvalid, constraint, refused_number
 from chappe.partner.page import Page
 from chappe.partner.parameters import Parameters
 from chappe.partner.writer import money
@@ -46,7 +47,7 @@ SENDER_CHARS_MIN = 3
 SENDER_CHARS_MAX = 11
 TAG_CHARS_MAX = 20
 LOW_COST = 2
-_SENDER = re.compile(r"[A-Za-z0-9 ]+")
+SENDER = re.compile(r"[A-Za-z0-9 ]+")
 
 _TAG_TOO_LONG = constraint(
     "tag",
@@ -82,8 +83,20 @@ async def send(call: Call) -> Payload:
     parameters = call.parameters
     numbers = read_numbers(parameters)
     draft = read_draft(call, numbers)
-    accepted, refused = await _accept(call, draft, numbers)
-    return _payload(call, accepted, refused)
+    priced = price(call.services, call.account, draft, numbers)
+    language = parameters.language
+
+    def also(tx: Transaction, accepted: Accepted) -> None:
+        assert call.remember is not None
+        call.remember(tx, answer_payload(accepted, priced.refused, language))
+
+    try:
+        accepted = await call.services.acceptor.accept(
+            priced.request, None if call.remember is None else also
+        )
+    except (InsufficientCredit, NobodyLeft) as error:
+        raise not_accepted(error, priced.refused) from None
+    return answer_payload(accepted, priced.refused, language)
 
 
 def read_numbers(parameters: Parameters) -> Recipients:
@@ -120,7 +133,7 @@ def read_draft(call: Call, numbers: Recipients) -> Draft:
             faults += _number_faults(numbers)
         raise refuse(PAGE, 9, faults=faults)
     assert text is not None
-    if sender and (len(sender) < SENDER_CHARS_MIN or not _SENDER.fullmatch(sender)):
+    if sender and (len(sender) < SENDER_CHARS_MIN or not SENDER.fullmatch(sender)):
         raise refuse(PAGE, 44)
     if schedule_code is not None:
         raise refuse(PAGE, schedule_code)
@@ -142,22 +155,29 @@ def read_draft(call: Call, numbers: Recipients) -> Draft:
     )
 
 
-async def _accept(call: Call, draft: Draft, numbers: Recipients) -> tuple[Accepted, list[Fault]]:
-    services, account = call.services, call.account
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A draft that can be accepted: it has a way and a price. `refused`: the numbers left out, with their codes."""
+
+    request: SendRequest
+    refused: list[Fault]
+
+
+def price(services: Services, account: Account, draft: Draft, numbers: Recipients) -> Priced:
+    """Finds the way and the price of each number; raises 51, 42, 52, or the codes of the numbers if none is left."""
     digits = [e164[1:] for e164 in numbers.e164]
     refused = _number_refusals(numbers)
     routes = services.sms_routes.find_all(digits)
     article = "sms-lowcost" if draft.is_low_cost else "sms"
     units = services.prices.units_micro(account.id, article, digits)
-    if draft.is_low_cost:
-        if count(draft.text, unicode=draft.is_unicode) > 1:
-            raise refuse(PAGE, 42)
-        if None in units:
-            raise refuse(PAGE, 51)
+    if draft.is_low_cost and None in units:
+        raise refuse(PAGE, 51)
     if None in units or None in routes:
         digits, routes, units = _with_a_way(digits, routes, units, refused)
     text = _with_stop(draft, routes[0]) if digits else draft.text
     segments = count(text, unicode=draft.is_unicode)
+    if draft.is_low_cost and segments > 1:
+        raise refuse(PAGE, 42)
     if segments > PARTS_MAX:
         raise refuse(PAGE, 52)
     if not digits:
@@ -181,21 +201,20 @@ async def _accept(call: Call, draft: Draft, numbers: Recipients) -> tuple[Accept
         is_sandbox=draft.is_sandbox,
         is_marketing=bool(account.is_marketing),
     )
-
-    def also(tx: Transaction, accepted: Accepted) -> None:
-        assert call.remember is not None
-        call.remember(tx, _payload(call, accepted, refused + _stopped(accepted.opted_out)))
-
-    try:
-        accepted = await services.acceptor.accept(request, also if call.remember is not None else None)
-    except InsufficientCredit:
-        raise refuse(PAGE, 11) from None
-    except NobodyLeft as nobody:
-        raise _nobody(refused + _stopped(nobody.opted_out)) from None
-    return accepted, refused + _stopped(accepted.opted_out)
+    return Priced(request, refused)
 
 
-def _payload(call: Call, accepted: Accepted, refused: Sequence[Fault]) -> Payload:
+def not_accepted(error: Exception, refused: list[Fault]) -> Exception:
+    """What the transaction found, as the refusal that it is answered with; any other error as it is."""
+    if isinstance(error, InsufficientCredit):
+        return refuse(PAGE, 11)
+    if isinstance(error, NobodyLeft):
+        return _nobody(refused + _stopped(error.opted_out))
+    return error
+
+
+def answer_payload(accepted: Accepted, refused: Sequence[Fault], language: Language) -> Payload:
+    """The good answer; `refused` without those that the transaction found on the STOP list."""
     payload: dict[str, object] = {
         "success": True,
         "code": 200,
@@ -206,8 +225,9 @@ def _payload(call: Call, accepted: Accepted, refused: Sequence[Fault]) -> Payloa
     }
     if accepted.due_at_ms is not None:
         payload["scheduledDeliveryDate"] = paris_text(accepted.due_at_ms)
-    if refused:
-        items = [fault.as_item(call.parameters.language) for fault in refused]
+    faults = [*refused, *_stopped(accepted.opted_out)]
+    if faults:
+        items = [fault.as_item(language) for fault in faults]
         payload["errors"] = items
         payload["error"] = items
     payload["messageId"] = accepted.message_id
