@@ -33,7 +33,7 @@ class Phone:
         numbers = itertools.count(1)
         seeded = random.Random(host)
         self.agent = UserAgent(
-            address_of=lambda transport: (host, 5060),
+            address_of=lambda hop: (host, 5060),
             ids=lambda: f"{host}-{next(numbers)}",
             random=seeded.randint,
             settings=settings,

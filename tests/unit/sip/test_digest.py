@@ -165,7 +165,7 @@ class Guard:
         self, host: str, status: int = 401, *, password: str = "secret", nonce_uses: int = 1000
     ) -> None:
         numbers = itertools.count(1)
-        self.layer = Layer(sent_by=lambda transport: (host, 5060), ids=lambda: f"{host}-{next(numbers)}")
+        self.layer = Layer(sent_by=lambda hop: (host, 5060), ids=lambda: f"{host}-{next(numbers)}")
         self.host, self.status, self.password, self.nonce_uses = host, status, password, nonce_uses
         self.nonces = itertools.count(1)
         self.uses: dict[str, list[str]] = {}

@@ -29,7 +29,7 @@ TCP = Hop("tcp", "192.0.2.9", 5060)
 
 def layer(host: str = "192.0.2.1", **settings) -> Layer:
     count = itertools.count(1)
-    return Layer(sent_by=lambda transport: (host, 5060), ids=lambda: f"{host}-{next(count)}", **settings)
+    return Layer(sent_by=lambda hop: (host, 5060), ids=lambda: f"{host}-{next(count)}", **settings)
 
 
 def outgoing(method: str, number: int = 1, call_id: str = "one") -> Request:

@@ -26,7 +26,7 @@ from chappe.operators.sip.agent.session_timer import read_interval
 from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.agent.timers import Timers
 from chappe.operators.sip.errors import LocalError, RemoteError
-from chappe.operators.sip.hop import Hop, Outgoing, Transport
+from chappe.operators.sip.hop import Hop, Outgoing
 from chappe.operators.sip.syntax.grammar import Parameters
 from chappe.operators.sip.syntax.message import Header
 from chappe.operators.sip.syntax.uri import OtherUri, SipUri, sip_uri
@@ -42,7 +42,7 @@ OVERLOAD_RETRY_S: Final = 5
 
 
 class UserAgent:
-    """`address_of` gives the host and port where we are reached, by transport; `ids` random text (at least 60 bits,
+    """`address_of` gives the host and port where whoever is there reaches us; `ids` random text (at least 60 bits,
     token characters); `random` a whole number between two, both included.
 
     Methods raise LocalError where the owner asks for what cannot be; what a peer does wrong is never an exception.
@@ -51,7 +51,7 @@ class UserAgent:
     def __init__(
         self,
         *,
-        address_of: Callable[[Transport], tuple[str, int]],
+        address_of: Callable[[Hop], tuple[str, int]],
         ids: Callable[[], str],
         random: Callable[[int, int], int],
         settings: Settings | None = None,
@@ -149,17 +149,17 @@ class UserAgent:
         if known is not None and known[0] is dialog:
             del self._dialogs[dialog.id]
 
-    def contact_uri(self, transport: Transport, user: str) -> SipUri:
-        host, port = self._address_of(transport)
-        parameters: Parameters = {} if transport == "udp" else {"transport": transport}
+    def contact_uri(self, hop: Hop, user: str) -> SipUri:
+        host, port = self._address_of(hop)
+        parameters: Parameters = {} if hop.transport == "udp" else {"transport": hop.transport}
         return sip_uri(user or None, host, port, parameters)
 
-    def contact(self, transport: Transport, user: str) -> str:
-        return f"<{self.contact_uri(transport, user)}>"
+    def contact(self, hop: Hop, user: str) -> str:
+        return f"<{self.contact_uri(hop, user)}>"
 
-    def dialog_headers(self, transport: Transport, user: str) -> list[Header]:
+    def dialog_headers(self, hop: Hop, user: str) -> list[Header]:
         return [
-            ("Contact", self.contact(transport, user)),
+            ("Contact", self.contact(hop, user)),
             ("Allow", self.allow),
             ("Supported", ", ".join(sorted(EXTENSIONS))),
         ]
@@ -248,7 +248,7 @@ class UserAgent:
             self._on_invite(event, transaction, now_ms)
         elif method == "OPTIONS":
             if not self.refuses(transaction, now_ms):
-                headers = self.dialog_headers(event.hop.transport, "")
+                headers = self.dialog_headers(event.hop, "")
                 self.respond(transaction, 200, now_ms, headers=[*headers, ("Accept", SDP)])
         elif method in IN_CALLS:
             self.respond(transaction, 481, now_ms)  # it belongs into a dialog

@@ -212,7 +212,7 @@ class Call:
 
     def headers(self) -> list[Header]:
         """Contact and what we can do: for requests and answers that make or refresh a dialog."""
-        return self._agent.dialog_headers(self.hop.transport, self._contact_user)
+        return self._agent.dialog_headers(self.hop, self._contact_user)
 
     def agree_session(self, response: Response, now_ms: int) -> None:
         """What a 2xx to a request of ours says about session timers."""

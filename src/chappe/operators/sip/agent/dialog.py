@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from chappe.operators.sip.errors import RemoteError
@@ -83,9 +84,9 @@ class Dialog:
         is_same_host = host.lower() == self.hop.host.lower() and transport == self.hop.transport
         if port is None:
             port = self.hop.port if is_same_host else DEFAULT_PORTS[transport]
-        if is_same_host and (port == self.hop.port or self.hop.connection):
-            # Over the stream there is already: the peer may be behind a translator that lets nothing in.
-            return Hop(transport, self.hop.host, port, self.hop.connection)
+        if is_same_host and self.hop.is_reliable:
+            # Over the stream there is already: what the peer names may be a port that only others reach.
+            return replace(self.hop, port=port) if self.hop.connection else self.hop
         return Hop(transport, host, port)
 
     def request(

@@ -36,7 +36,7 @@ class Ping:
         self._agent = agent
         self.context = context
         requests = PlainRequests(agent, "OPTIONS", target, sender, Address(target), hop)
-        headers = [("Contact", agent.contact(hop.transport, "")), ("Accept", "application/sdp")]
+        headers = [("Contact", agent.contact(hop, "")), ("Accept", "application/sdp")]
         requests.send(self, authenticator, headers, now_ms)
 
     def on_provisional(self, exchange: Exchange, response: Response, now_ms: int) -> None:

@@ -114,7 +114,7 @@ class Registration:
 
     @property
     def _contact(self) -> str:
-        return self._agent.contact(self._hop.transport, self.user)
+        return self._agent.contact(self._hop, self.user)
 
     def _send(self, now_ms: int) -> Exchange:
         expires_s = 0 if self._stopping else self._expires_s
@@ -140,7 +140,7 @@ class Registration:
 
     def _granted_s(self, response: Response) -> int:
         """What the registrar gave our Contact among all that it lists (section 10.2.4)."""
-        ours = self._agent.contact_uri(self._hop.transport, self.user)
+        ours = self._agent.contact_uri(self._hop, self.user)
         granted = response.number("Expires")
         for contact in response.contacts:
             value = contact.parameters.get("expires")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chappe.operators.sip.errors import LocalError, MessageError
-from chappe.operators.sip.hop import Hop, Outgoing, Transport
+from chappe.operators.sip.hop import Hop, Outgoing
 from chappe.operators.sip.syntax.message import Header, Request, Response, parse_message, refusal
 from chappe.operators.sip.syntax.via import MAGIC_COOKIE, Via
 from chappe.operators.sip.transactions.events import (
@@ -55,7 +55,7 @@ OVERLOAD_RETRY_S: Final = 5
 
 
 class Layer:
-    """`sent_by` gives the host and port for Via by transport, `ids` random text (at least 60 bits, token
+    """`sent_by` gives the host and port for Via by where it goes, `ids` random text (at least 60 bits, token
     characters). Methods raise LocalError where the user asks for what cannot be; what a peer does wrong is never an
     exception.
     """
@@ -63,7 +63,7 @@ class Layer:
     def __init__(
         self,
         *,
-        sent_by: Callable[[Transport], tuple[str, int]],
+        sent_by: Callable[[Hop], tuple[str, int]],
         ids: Callable[[], str],
         timing: Timing | None = None,
         transactions_max: int = TRANSACTIONS_MAX,
@@ -214,7 +214,7 @@ class Layer:
     # Inside
 
     def _with_via(self, request: Request, hop: Hop, branch: str) -> Request:
-        host, port = self._sent_by(hop.transport)
+        host, port = self._sent_by(hop)
         if ":" in host and not host.startswith("["):
             host = f"[{host}]"
         # rport always: the answer then comes back through whatever translated our address (RFC 3581).

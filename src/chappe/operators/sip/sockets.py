@@ -1,0 +1,213 @@
+"""The sockets of one SIP element: the adapter between the sans-IO user agent and asyncio.
+
+One UDP socket, and streams both ways on the same port. Names are looked up here; a stream to somewhere is made when
+the first message goes there, and used for what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from typing import Final, Protocol, cast
+
+from chappe.operators.sip.agent.agent import UserAgent
+from chappe.operators.sip.agent.events import Event
+from chappe.operators.sip.hop import Hop, Outgoing, Transport
+from chappe.operators.sip.stream import Stream
+
+CONNECT_S_MAX: Final = 5.0
+STREAMS_MAX: Final = 256
+PORT_TRIES_MAX: Final = 32
+NAME_S: Final = 60.0
+"""How long an address that was looked up is used."""
+
+
+class Handler(Protocol):
+    """Whoever acts on what happens. Nothing that it raises gets further than `on_unexpected`."""
+
+    def on_events(self, events: list[Event]) -> None: ...
+    def on_unexpected(self, error: Exception) -> None: ...
+
+
+class SipSockets(asyncio.DatagramProtocol):
+    """The owner acts through `agent`, then calls `flush`. `tls` is for streams that we open."""
+
+    def __init__(self, agent: UserAgent, handler: Handler, *, tls: ssl.SSLContext | None = None) -> None:
+        self.agent = agent
+        self.port = 0
+        self._handler = handler
+        self._tls = tls or ssl.create_default_context()
+        self._loop = asyncio.get_running_loop()
+        self._udp: asyncio.DatagramTransport | None = None
+        self._udp_closed: asyncio.Future[None] = self._loop.create_future()
+        self._server: asyncio.Server | None = None
+        self._streams: dict[int, Stream] = {}
+        self._by_place: dict[tuple[Transport, str, int], int] = {}
+        self._count = 0
+        self._waiting: dict[tuple[Transport, str, int], list[Outgoing]] = {}
+        """For a name, or a stream, that is being asked for."""
+        self._names: dict[str, tuple[float, str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
+
+    async def open(self, host: str, port: int) -> None:
+        """Binds UDP and TCP to the same port (0: any free one). Raises OSError."""
+        for left in range(PORT_TRIES_MAX, 0, -1):
+            server = await self._loop.create_server(lambda: Stream(self, "tcp"), host, port)
+            chosen = server.sockets[0].getsockname()[1]
+            try:
+                udp, _ = await self._loop.create_datagram_endpoint(lambda: self, local_addr=(host, chosen))
+            except OSError:
+                # A free port of the one need not be a free port of the other.
+                server.close()
+                if port or left == 1:
+                    raise
+            else:
+                self._server, self._udp, self.port = server, udp, chosen
+                return
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for stream in list(self._streams.values()):
+            stream.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._udp is not None:
+            self._udp.close()
+            await self._udp_closed
+
+    def now_ms(self) -> int:
+        """The loop's clock, which never goes back."""
+        return int(self._loop.time() * 1000)
+
+    def flush(self) -> None:
+        """Sends what the agent has to say, tells what our own doing has brought about, sets the timer."""
+        try:
+            while events := self._send_all():
+                self._handler.on_events(events)
+        except Exception as error:
+            self._handler.on_unexpected(error)
+        self._arm()
+
+    def receive(self, data: bytes, hop: Hop) -> None:
+        try:
+            events = self.agent.receive(data, hop, self.now_ms())
+            if events:
+                self._handler.on_events(events)
+        except Exception as error:
+            self._handler.on_unexpected(error)
+        self.flush()
+
+    # What asyncio calls for UDP
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.receive(data, Hop("udp", addr[0], addr[1]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._udp_closed.set_result(None)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP message: whose request it was is not told, and its timer will tell."""
+
+    # What streams tell
+
+    def opened(self, stream: Stream) -> int:
+        if len(self._streams) >= STREAMS_MAX:
+            oldest = min(self._streams.values(), key=lambda item: item.heard_ms)
+            oldest.close()
+        self._count += 1
+        self._streams[self._count] = stream
+        return self._count
+
+    def lost(self, number: int, place: tuple[Transport, str, int]) -> None:
+        self._streams.pop(number, None)
+        if self._by_place.get(place) == number:
+            del self._by_place[place]
+
+    # Inside
+
+    def _send_all(self) -> list[Event]:
+        for outgoing in self.agent.take():
+            hop = outgoing.hop
+            stream = self._streams.get(hop.connection) or self._streams.get(
+                self._by_place.get((hop.transport, hop.host, hop.port), 0)
+            )
+            if hop.transport != "udp" and stream is not None:
+                stream.write(outgoing.data)
+            elif hop.transport == "udp" and (address := self._address_of(hop.host)) is not None:
+                assert self._udp is not None
+                self._udp.sendto(outgoing.data, (address, hop.port))
+            else:
+                self._wait(outgoing)
+        return self.agent.events()
+
+    def _address_of(self, host: str) -> str | None:
+        """None for a name that has to be looked up (again)."""
+        known = self._names.get(host)
+        if known is not None and known[0] > self._loop.time():
+            return known[1]
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            return None
+
+    def _wait(self, outgoing: Outgoing) -> None:
+        place = (outgoing.hop.transport, outgoing.hop.host, outgoing.hop.port)
+        waiting = self._waiting.setdefault(place, [])
+        waiting.append(outgoing)
+        if len(waiting) == 1:
+            task = self._loop.create_task(self._reach(place))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _reach(self, place: tuple[Transport, str, int]) -> None:
+        """Looks a name up, or opens a stream; then what waits is sent, or told to have failed."""
+        transport, host, port = place
+        try:
+            async with asyncio.timeout(CONNECT_S_MAX):
+                if transport == "udp":
+                    assert self._udp is not None
+                    family = self._udp.get_extra_info("socket").family
+                    found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
+                    self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
+                else:
+                    context = self._tls if transport == "tls" else None
+                    _, stream = await self._loop.create_connection(
+                        lambda: Stream(self, transport, place), host, port, ssl=context
+                    )
+                    self._by_place[place] = stream.number
+        except (OSError, TimeoutError, ValueError):
+            for outgoing in self._waiting.pop(place):
+                self._handler.on_events(self.agent.failed(outgoing, self.now_ms()))
+        else:
+            waiting = self._waiting.pop(place)
+            for outgoing in waiting:
+                self.agent.layer.resend(outgoing.data, outgoing.hop)
+        self.flush()
+
+    def _arm(self) -> None:
+        """One timer for everything, moved only where something is due earlier than it is set."""
+        due_ms = self.agent.next_timer_ms()
+        if due_ms is None or (self._timer is not None and self._timer_ms <= due_ms):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ms = due_ms
+        self._timer = self._loop.call_later(max(0, due_ms - self.now_ms()) / 1000, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        try:
+            events = self.agent.tick(self.now_ms())
+            if events:
+                self._handler.on_events(events)
+        except Exception as error:
+            self._handler.on_unexpected(error)
+        self.flush()
