@@ -43,6 +43,11 @@ def resolve(page: Page, code: Code) -> Message:
     return message
 
 
+def table(page: Page) -> Mapping[Code, Message]:
+    """Every row that the page may answer: the central table of its family under its own."""
+    return {**_FAMILIES.get((page.product, page.family), _NO_FAMILY), **page.errors}
+
+
 def refuse(
     page: Page,
     code: Code,

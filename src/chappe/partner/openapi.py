@@ -8,6 +8,7 @@ from typing import Any, cast
 from chappe import __version__
 from chappe.partner import catalogue
 from chappe.partner.endpoint import Endpoint, Field
+from chappe.partner.idempotency import KEY_CHARS_MAX
 from chappe.partner.page import Page
 
 _TITLES = {"sms": "SMS Partner", "voice": "Voice Partner", "mail": "Mail Partner"}
@@ -82,7 +83,7 @@ def _operation(endpoint: Endpoint, method: str, path: str) -> dict[str, Any]:
         "summary": endpoint.title,
         "description": _codes(page),
         "parameters": _parameters(endpoint, method, path),
-        "responses": _responses(endpoint),
+        "responses": _responses(endpoint, method),
     }
     if "{apiKey}" not in path:
         operation["security"] = [{"bearer": []}, {"header": []}, {"query": []}]
@@ -124,6 +125,15 @@ def _parameters(endpoint: Endpoint, method: str, path: str) -> list[dict[str, An
             for field in endpoint.fields
             if field.name not in in_path
         ]
+    if method == "POST":
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "Repeated with the same request within 24 hours: the same answer, and nothing is done again",
+                "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
+            }
+        )
     formats = ["json", "xml"]
     parameters.append(
         {
@@ -136,7 +146,7 @@ def _parameters(endpoint: Endpoint, method: str, path: str) -> list[dict[str, An
     return parameters
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
+def _responses(endpoint: Endpoint, method: str) -> dict[str, Any]:
     xml = {"application/xml": {"schema": {"type": "string"}}}
     good = {
         "description": "Done",
@@ -150,7 +160,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
             f"X-RateLimit-{name}": {"schema": {"type": "integer"}} for name in ("Limit", "Remaining", "Reset")
         }
     statuses = dict(_STATUSES)
-    for message in endpoint.page.errors.values():
+    if method == "POST":
+        statuses[409] = "The Idempotency-Key was used for another request, or that one is still in progress"
+    for message in catalogue.table(endpoint.page).values():
         statuses.setdefault(message.http_status, message.en)
     either = {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"$ref": "#/components/schemas/ErrorList"}]}
     bad = {
