@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.peers import need, need_module, need_npm
-from tests.support.server import ChappeServer, clean_environment
+from tests.peers.languages import LANGUAGES, run
+from tests.support.peers import need
+from tests.support.server import ChappeServer
 
 pytestmark = pytest.mark.peer
 
-PROGRAMS = Path(__file__).parent / "programs"
-COMPILE_S_MAX = 300
-RUN_S_MAX = 60
 FIRSTNAME, LASTNAME = "Zoé", "Bel"
 
 Answer = dict[str, Any]
@@ -94,87 +89,10 @@ PRODUCTS = (
 )
 
 
-def compile_with(*command: str | Path, **environment: str) -> None:
-    done = subprocess.run(
-        [str(word) for word in command],
-        env=clean_environment(**environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=COMPILE_S_MAX,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-def php(_folder: Path) -> list[str]:
-    interpreter = need("php")
-    need_module("the curl extension", interpreter, "-r", "exit(extension_loaded('curl') ? 0 : 1);")
-    return [interpreter, str(PROGRAMS / "credits.php")]
-
-
-def python_requests(_folder: Path) -> list[str]:
-    return [sys.executable, str(PROGRAMS / "credits_requests.py")]
-
-
-def python_http_client(_folder: Path) -> list[str]:
-    return [sys.executable, str(PROGRAMS / "credits_http_client.py")]
-
-
-def curl(_folder: Path) -> list[str]:
-    return ["/bin/sh", str(PROGRAMS / "credits.sh"), need("curl")]
-
-
-def node_axios(_folder: Path) -> list[str]:
-    modules = need_npm("axios")
-    return ["/usr/bin/env", f"NODE_PATH={modules}", need("node"), str(PROGRAMS / "credits.js")]
-
-
-def java(folder: Path) -> list[str]:
-    machine = need("java", "javac")
-    compile_with(need("javac"), "-d", folder, PROGRAMS / "Credits.java")
-    return [machine, "-cp", str(folder), "Credits"]
-
-
-def go(folder: Path) -> list[str]:
-    program = folder / "credits"
-    # One file, the standard library only: no module, no network, no C compiler.
-    command = [need("go"), "build", "-o", program, PROGRAMS / "credits.go"]
-    compile_with(*command, GO111MODULE="off", CGO_ENABLED="0", GOFLAGS="", GOCACHE=str(folder / "cache"))
-    return [str(program)]
-
-
-def csharp_httpclient(folder: Path) -> list[str]:
-    return csharp(folder, "CreditsHttpClient", "-r:System.Net.Http")
-
-
-def csharp_httpwebrequest(folder: Path) -> list[str]:
-    return csharp(folder, "CreditsHttpWebRequest")
-
-
-def csharp(folder: Path, name: str, *references: str) -> list[str]:
-    machine, program = need("mono", "mcs"), folder / f"{name}.exe"
-    compile_with(need("mcs"), f"-out:{program}", *references, PROGRAMS / f"{name}.cs")
-    return [machine, str(program)]
-
-
-LANGUAGES = (
-    php,
-    python_requests,
-    python_http_client,
-    curl,
-    node_axios,
-    java,
-    go,
-    csharp_httpclient,
-    csharp_httpwebrequest,
-)
-
-
 @pytest.fixture(scope="session", params=LANGUAGES, ids=lambda language: language.__name__)
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of one language's program, compiled where it needs to be."""
-    return request.param(tmp_path_factory.mktemp(request.param.__name__))
+    return request.param(tmp_path_factory.mktemp(request.param.__name__), "credits")
 
 
 @pytest.fixture(scope="module", params=PRODUCTS, ids=lambda product: product.name)
@@ -186,19 +104,6 @@ def product(request: pytest.FixtureRequest) -> Product:
 def account(module_server: ChappeServer) -> Answer:
     return module_server.create_account(
         "zoe@example.fr", CREDIT, "--firstname", FIRSTNAME, "--lastname", LASTNAME
-    )
-
-
-def run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        # A UTF-8 locale, or Java and Mono print a question mark for what is not ASCII.
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"},
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=RUN_S_MAX,
     )
 
 
