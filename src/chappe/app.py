@@ -42,11 +42,12 @@ from chappe.settings import OperatorSettings, Settings, SettingsRefused
 from chappe.simulator.api import routes as simulator_routes
 from chappe.simulator.simulator import HOST as SIMULATOR_HOST
 from chappe.simulator.simulator import Simulator
-from chappe.storage.database import Reader, StorageRefused
+from chappe.storage.database import Database, Reader, StorageRefused
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
 from chappe.storage.store import Store, open_shared_store, open_store
 from chappe.storage.watch import Watch
+from chappe.webhooks.led import LedSender
 from chappe.webhooks.queue import EVENTS_DUE
 from chappe.webhooks.sender import WebhookSender
 
@@ -157,18 +158,25 @@ async def _start_parts(
 
     await load_prices()
     parts.push_async_callback(Watch(database, PRICES_CHANGED, load_prices).stop)
-    webhooks = WebhookSender(
-        store,
-        Outgoing(settings.callback_allow),
-        yields=requests_wait,
-        on_unexpected=metrics.unexpected.labels(where="webhooks").inc,
+    presence = database.presence
+    await presence.start(settings.role)
+    parts.push_async_callback(presence.stop)
+    webhooks = LedSender(
+        presence,
+        lambda: WebhookSender(
+            store,
+            Outgoing(settings.callback_allow),
+            yields=requests_wait,
+            on_unexpected=metrics.unexpected.labels(where="webhooks").inc,
+        ),
     )
-    await webhooks.start()
-    database.listen(EVENTS_DUE, webhooks.wake)
-    parts.push_async_callback(webhooks.stop)
-    operators = _smpp_operators(settings, metrics)
+    operators = _smpp_operators(settings, metrics, database)
     simulator: Simulator | None = None
     if settings.simulator.enabled:
+        if not await presence.is_only("simulator"):
+            raise ServerRefused(
+                "another process on this database runs the built-in network: start this one with --no-simulator"
+            )
         simulator = Simulator(store, settings, store.clock, metrics.unexpected.labels(where="simulator").inc)
         await simulator.start()
         parts.push_async_callback(simulator.stop)
@@ -181,8 +189,12 @@ async def _start_parts(
         on_events=webhooks.wake,
         on_unexpected=metrics.unexpected.labels(where="delivery").inc,
     )
-    await delivery.start()
-    parts.push_async_callback(delivery.stop)
+    if settings.role != "api":
+        await webhooks.start()
+        parts.push_async_callback(webhooks.stop)
+        database.listen(EVENTS_DUE, webhooks.wake)
+        await delivery.start()
+        parts.push_async_callback(delivery.stop)
     converter = Converter()
     parts.push_async_callback(converter.stop)
     voice = VoiceServices(converter, settings.voice.audio_moderation)
@@ -194,7 +206,8 @@ async def _start_parts(
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        await (api if api.products.is_partner_path(path) else other_pages)(scope, receive, send)
+        is_for_api = settings.role != "worker" and api.products.is_partner_path(path)
+        await (api if is_for_api else other_pages)(scope, receive, send)
 
     administration = AdministrationSocket(
         Administration(store, load_prices, on_events=webhooks.wake),
@@ -224,14 +237,26 @@ async def _start_parts(
     return f"http://{_printed(settings.host)}:{port}"
 
 
-def _smpp_operators(settings: Settings, metrics: Metrics) -> dict[str, tuple[Operator, str]]:
+def _smpp_operators(
+    settings: Settings, metrics: Metrics, database: Database
+) -> dict[str, tuple[Operator, str]]:
     """Every SMPP operator of the configuration by name, with its short number."""
     on_unexpected = metrics.unexpected.labels(where="operator").inc
-    return {
-        configured.name: (SmppOperator(configured, on_unexpected=on_unexpected), configured.short_number)
-        for configured in settings.operators
-        if configured.kind == "smpp"
-    }
+    presence = database.presence
+    operators: dict[str, tuple[Operator, str]] = {}
+    for configured in settings.operators:
+        if configured.kind != "smpp":
+            continue
+        operator = SmppOperator(
+            configured,
+            on_unexpected=on_unexpected,
+            share=presence.share if database.is_shared else None,
+            on_binds=presence.changed,
+        )
+        if configured.throughput:
+            presence.report_binds(configured.name, lambda operator=operator: operator.live_binds)
+        operators[configured.name] = operator, configured.short_number
+    return operators
 
 
 def _simulator_link(simulator: Simulator, port: int, metrics: Metrics) -> tuple[Operator, str]:

@@ -9,6 +9,7 @@ from chappe.messages.dispatcher import Dispatcher
 from chappe.messages.meta import MessageCache
 from chappe.messages.outcomes import CommittedOutcomes
 from chappe.messages.port import Operator
+from chappe.messages.rematch import Rematch
 from chappe.messages.routes import Route, Routes
 from chappe.messages.sweep import Sweep
 from chappe.settings import OperatorSettings, RouteSettings
@@ -41,6 +42,7 @@ class SmsDelivery:
         )
         self._outcomes = CommittedOutcomes(store, messages, on_events, self._dispatcher.lost)
         self._sweep = Sweep(store, routes, messages, on_events, on_unexpected)
+        self._rematch = Rematch(self._outcomes, on_unexpected) if store.database.is_shared else None
         self._store = store
         self.acceptor = Acceptor(store, self._accepted)
 
@@ -50,6 +52,8 @@ class SmsDelivery:
         for operator in self.routes.operators:
             await operator.start(self._outcomes, self._dispatcher.wake)
         self._sweep.start()
+        if self._rematch is not None:
+            self._rematch.start()
 
     async def stop(self) -> None:
         """Nothing leaves any more; the operators say what they still have to say."""
@@ -57,6 +61,8 @@ class SmsDelivery:
         for operator in self.routes.operators:
             await operator.stop()
         await self._sweep.stop()
+        if self._rematch is not None:
+            await self._rematch.stop()
 
     def _accepted(self, due_at_ms: int) -> None:
         if due_at_ms <= self._store.clock.now_ms():

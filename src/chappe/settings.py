@@ -18,6 +18,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 T = TypeVar("T")
+Role = Literal["api", "worker", "all"]
+ROLES: tuple[Role, ...] = ("api", "worker", "all")
 Product = Literal["sms", "voice", "mail", "rcs"]
 SIMULATED: tuple[Product, ...] = ("sms",)
 """Products that the built-in network has something for."""
@@ -159,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     data: Path
     database: str | None
+    role: Role
     host: str
     port: int
     demo: bool
@@ -195,8 +198,6 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
     variables = {name: value for name, value in environment.items() if name.startswith("CHAPPE_") and value}
     data = data_folder(flags, variables)
     file = _read_file(flags.config or variables.get("CHAPPE_CONFIG"), data)
-    if (flags.role or variables.get("CHAPPE_ROLE") or "all") != "all":
-        raise SettingsRefused("--role: several processes are not supported yet")
     tls_cert = flags.tls_cert or variables.get("CHAPPE_TLS_CERT") or file.tls_cert
     tls_key = flags.tls_key or variables.get("CHAPPE_TLS_KEY") or file.tls_key
     tls_port = flags.tls_port
@@ -208,11 +209,16 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         raise SettingsRefused("--tls-port needs --tls-cert and --tls-key")
     allow = variables.get("CHAPPE_CALLBACK_ALLOW")
     simulator = file.simulator
+    database = _database(flags.database or variables.get("CHAPPE_DATABASE") or file.database)
+    role = _role(flags.role or variables.get("CHAPPE_ROLE"), database)
+    if role != "all":  # the built-in network is in one process, with everything
+        simulator = msgspec.structs.replace(simulator, enabled=False)
     if flags.no_simulator or _switch(variables, "CHAPPE_SIMULATOR", default=True) is False:
         simulator = msgspec.structs.replace(simulator, enabled=False)
     settings = Settings(
         data=data,
-        database=_database(flags.database or variables.get("CHAPPE_DATABASE") or file.database),
+        database=database,
+        role=role,
         host=_first(flags.host or None, variables.get("CHAPPE_HOST"), file.host, "127.0.0.1"),
         port=_first(flags.port, _port(variables, "CHAPPE_PORT"), file.port, 8000),
         demo=flags.demo or _switch(variables, "CHAPPE_DEMO", default=False),
@@ -239,6 +245,17 @@ def _database(url: str | None) -> str | None:
     if url is None or url.startswith(("postgresql://", "postgres://")):
         return url
     raise SettingsRefused("the database is not given as postgresql://USER@HOST:PORT/NAME")
+
+
+def _role(name: str | None, database: str | None) -> Role:
+    for role in ROLES:
+        if role == (name or "all"):
+            if role != "all" and database is None:
+                raise SettingsRefused(
+                    f"--role {role} needs --database: several processes share PostgreSQL only"
+                )
+            return role
+    raise SettingsRefused(f"the role is {name!r}, none of {', '.join(ROLES)}")
 
 
 def _read_file(configured: str | None, data: Path) -> FileSettings:

@@ -35,14 +35,14 @@ async def create_account(
     now_ms = store.clock.now_ms()
 
     def unit(tx: Transaction) -> int:
-        if tx.one("SELECT 1 FROM accounts WHERE email = ?", (email,)) is not None:
-            raise AccountRefused(f"there is already an account {email}")
-        tx.run(
+        made = tx.run(
             "INSERT INTO accounts (id, email, firstname, lastname, state, is_marketing, may_have_subaccounts,"
             " allowed_networks, balance_micro, floor_micro, waiting_count, created_at_ms)"
-            " VALUES (?, ?, ?, ?, 'active', 0, 0, '', 0, 0, 0, ?)",
+            " VALUES (?, ?, ?, ?, 'active', 0, 0, '', 0, 0, 0, ?) ON CONFLICT (email) DO NOTHING",
             (account_id, email, firstname, lastname, now_ms),
         )
+        if not made:
+            raise AccountRefused(f"there is already an account {email}")
         add_key(tx, store.vault, account_id, key, now_ms)
         if credit_micro == 0:
             return 0

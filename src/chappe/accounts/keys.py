@@ -53,6 +53,8 @@ async def rotate_key(store: Store, account_id: int) -> str:
     now_ms = store.clock.now_ms()
 
     def unit(tx: Transaction) -> None:
+        # Two at once must not both find only the old key: they wait for each other at the account's row.
+        tx.run("UPDATE accounts SET state = state WHERE id = ?", (account_id,))
         tx.run(
             "UPDATE api_keys SET revoked_at_ms = ? WHERE account_id = ? AND revoked_at_ms IS NULL",
             (now_ms, account_id),

@@ -38,6 +38,7 @@ from chappe.credit.prices import (
 )
 from chappe.messages.check import breaches_of_messages
 from chappe.messages.history import history
+from chappe.messages.outcomes import CLOCKS_MS
 from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable
 from chappe.storage.store import Store
 from chappe.webhooks.check import breaches_of_delivery
@@ -340,12 +341,13 @@ class Administration:
 
     async def _check(self) -> list[str]:
         now_ms = self._store.clock.now_ms()
+        clocks_ms = CLOCKS_MS if self._store.database.is_shared else 0
 
         def check(reader: Reader) -> list[str]:
             return [
                 *breaches_of_the_ledger(reader),
                 *breaches_of_ownership(reader),
-                *breaches_of_messages(reader),
+                *breaches_of_messages(reader, clocks_ms),
                 *breaches_of_delivery(reader, now_ms),
             ]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chappe.credit.ledger import HOUSE_SALES, Posting, append_entries, move_balance
-from chappe.messages.request import Accepted, Also, NobodyLeft, SendRequest
+from chappe.messages.request import OUTBOX_DUE, Accepted, Also, NobodyLeft, SendRequest
 from chappe.messages.states import State
 from chappe.optouts.numbers import opted_out_among
 from chappe.storage.database import Transaction
@@ -145,6 +145,7 @@ def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:
     tx.run_many(_MESSAGE, messages)
     tx.run_many(_RECIPIENT, recipients)
     tx.run_many(_OUTBOX, outbox)
+    tx.notify(OUTBOX_DUE)
     for item, accepted in zip(items, results, strict=True):
         if item.also is not None:
             item.also(tx, accepted)

@@ -11,19 +11,27 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from chappe.messages.lane import Lane, Loaded
+from chappe.messages.lane import (
+    Found,
+    Lane,
+    Loaded,
+    free_ownerless,
+    give_back_all,
+    give_back_one,
+    leased_to,
+)
 from chappe.messages.leave import Ids, Left, let_leave
-from chappe.messages.lost import LEAVING, Recovered, goes_again, put_on_record
+from chappe.messages.lost import Recovered, goes_again, put_on_record, release, take_ownerless
 from chappe.messages.meta import MessageCache
 from chappe.messages.outcomes import dlr_event
 from chappe.messages.port import Departure, Operator
-from chappe.messages.request import SANDBOX_ROUTE
+from chappe.messages.request import OUTBOX_DUE, SANDBOX_ROUTE
 from chappe.messages.reroute import move_on
 from chappe.messages.routes import Routes
 from chappe.messages.states import State
 from chappe.storage.database import Reader, StorageUnavailable, Transaction
 from chappe.storage.store import Store
-from chappe.webhooks.queue import enqueue
+from chappe.webhooks.queue import Event, enqueue_many
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("dispatcher")
 
@@ -35,9 +43,14 @@ TROUBLE_S = 1.0
 ATTEMPTS_MAX = 5
 """Answers that may be lost before a message is held instead of sent once more."""
 
+LOOK_S = 5.0
+"""Between two looks for what a process that died has left, where there are several."""
+DOWN_S_MAX = 5.0
+"""How long what was taken waits for an operator that is down before other processes may have it."""
+
 _SANDBOX = (
     f"UPDATE recipients SET state = {State.DELIVERED:d}, changed_at_ms = ?"
-    f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d} RETURNING cost_micro"
+    f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d} RETURNING message_id, number, cost_micro"
 )
 _DONE = "DELETE FROM outbox WHERE message_id = ? AND route = ?"
 
@@ -60,6 +73,10 @@ class Dispatcher:
     ) -> None:
         self._on_unexpected = on_unexpected
         self._store = store
+        self._presence = store.database.presence
+        self._is_shared = store.database.is_shared
+        self._owner = self._presence.id
+        self._look_at_s = 0.0
         self._routes = routes
         self._messages = messages
         self._holds_lost = frozenset(holds_lost)
@@ -73,11 +90,10 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Finds what an earlier process left behind, then works in the background."""
-        self._recovered = [
-            Recovered(*row) for row in await self._store.database.read(lambda reader: reader.all(LEAVING))
-        ]
-        if self._recovered:
-            _log.warning("messages were leaving when the server ended", recipients=len(self._recovered))
+        self._owner = self._presence.id
+        if not self._is_shared:
+            await self._look_for_ownerless()
+        self._store.database.listen(OUTBOX_DUE, self.wake)
         self._task = asyncio.create_task(self._run(), name="dispatcher")
 
     async def stop(self) -> None:
@@ -86,6 +102,11 @@ class Dispatcher:
         self._wake.set()
         if self._task is not None:
             await self._task
+        if self._is_shared:
+            try:
+                await self._store.database.write_light(lambda tx: give_back_all(tx, self._owner))
+            except StorageUnavailable:
+                pass  # the others find that this process is gone
 
     def wake(self) -> None:
         """Something is due, or an operator has room."""
@@ -124,19 +145,94 @@ class Dispatcher:
 
     async def _round(self) -> bool:
         """One look at everything; True when something moved."""
+        if self._is_shared:
+            await self._mind_the_others()
         if self._recovered:
             await self._take_up_lost()
-        now_ms = self._store.clock.now_ms()
-
-        def load(reader: Reader) -> None:
-            for lane in self._lanes:
-                lane.load(reader, self._messages, self._routes, now_ms)
-            self._sandbox.load(reader, self._messages, None, now_ms)
-
-        await self._store.database.read(load)
+        await self._load()
         moved = await self._leave()
         moved |= await self._deliver_sandbox()
         return moved
+
+    async def _load(self) -> None:
+        """Takes more from the outbox, where there is room for it."""
+        now_ms = self._store.clock.now_ms()
+        lanes = [lane for lane in (*self._lanes, self._sandbox) if lane.has_room and self._may_load(lane)]
+        if not lanes:
+            return
+        routes = {lane.route: None if lane is self._sandbox else self._routes for lane in lanes}
+
+        def find(reader: Reader) -> list[list[Found]]:
+            return [lane.find(reader, self._messages, routes[lane.route], now_ms) for lane in lanes]
+
+        def lease(tx: Transaction) -> list[list[Found]]:
+            return [lane.lease(tx, self._owner, self._messages, routes[lane.route], now_ms) for lane in lanes]
+
+        if not self._is_shared:
+            found = await self._store.database.read(find)
+        elif await self._store.database.read(
+            lambda reader: any(lane.has_free(reader, now_ms) for lane in lanes)
+        ):
+            found = await self._store.database.write_light(lease)
+        else:
+            return
+        for lane, of_lane in zip(lanes, found, strict=True):
+            lane.take_in(of_lane)
+
+    def _may_load(self, lane: Lane) -> bool:
+        # Where there are several processes, one whose operators are down leaves it to the others.
+        return not self._is_shared or lane is self._sandbox or lane.operator() is not None
+
+    # --- other processes ----------------------------------------------------------------------------------
+
+    async def _mind_the_others(self) -> None:
+        if self._presence.id != self._owner:
+            # We were taken for dead: what we held is others' now.
+            self._owner = self._presence.id
+            for lane in (*self._lanes, self._sandbox):
+                lane.forget()
+                lane.again.clear()
+            self._recovered.clear()
+        now_s = self._store.clock.monotonic_s()
+        for lane in self._lanes:
+            if lane.operator() is not None:
+                lane.down_since_s = None
+            elif lane.down_since_s is None:
+                lane.down_since_s = now_s
+            elif now_s - lane.down_since_s > DOWN_S_MAX and (lane.counts or lane.empty or lane.again):
+                again = list(lane.again)
+                await self._store.database.write_light(lambda tx, lane=lane: lane.give_back(tx, self._owner))
+                await self._store.database.write(
+                    lambda tx, again=again: release(tx, self._owner, again), background=True
+                )
+                lane.forget()
+                lane.again.clear()
+        if now_s >= self._look_at_s:
+            self._look_at_s = now_s + LOOK_S
+            await self._look_for_ownerless()
+            await self._store.database.write_light(self._give_back_forgotten)
+
+    async def _look_for_ownerless(self) -> None:
+        owner = self._owner
+
+        def unit(tx: Transaction) -> list[Recovered]:
+            if not self._presence.take_dead(tx):
+                return []
+            free_ownerless(tx)
+            return take_ownerless(tx, owner)
+
+        taken = await self._store.database.write(unit, background=True)
+        if taken:
+            _log.warning("messages were leaving when their process ended", recipients=len(taken))
+            self._recovered += taken
+
+    def _give_back_forgotten(self, tx: Transaction) -> None:
+        """Rows that are leased to us and not in memory: a commit that we were told had failed."""
+        lanes = {lane.route: lane for lane in (*self._lanes, self._sandbox)}
+        for message_id, route in leased_to(tx, self._owner):
+            lane = lanes.get(route)
+            if lane is None or not lane.holds(message_id):
+                give_back_one(tx, self._owner, message_id, route)
 
     # --- leaving ------------------------------------------------------------------------------------------
 
@@ -189,9 +285,9 @@ class Dispatcher:
         self, tx: Transaction, lane: Lane, operator: Operator, taken: list[Loaded], ids: Ids, now_ms: int
     ) -> Left:
         new = [loaded.departure(now_ms) for loaded in taken if not loaded.is_again]
-        left = let_leave(tx, self._messages, operator.name, new, ids, now_ms)
+        left = let_leave(tx, self._messages, operator.name, self._owner, new, ids, now_ms)
         for loaded in taken:
-            if loaded.is_again and goes_again(tx, loaded, operator.name, now_ms):
+            if loaded.is_again and goes_again(tx, loaded, operator.name, self._owner, now_ms):
                 left.departures.append(loaded.departure(now_ms))
         remaining: dict[int, int] = {}
         for departure in new:
@@ -212,22 +308,26 @@ class Dispatcher:
         now_ms = self._store.clock.now_ms()
 
         def unit(tx: Transaction) -> bool:
-            has_events = False
+            costs = {
+                (message_id, number): cost_micro
+                for message_id, number, cost_micro in tx.all_many(
+                    _SANDBOX, [(now_ms, loaded.message.id, loaded.number) for loaded in taken]
+                )
+            }
+            events: list[Event] = []
             for offset, loaded in enumerate(taken):
-                message = loaded.message
-                row = tx.one(_SANDBOX, (now_ms, message.id, loaded.number))
-                if row is not None and message.url_dlr:
-                    event = dlr_event(
-                        first_event + offset, message, loaded.number, State.DELIVERED, row[0], now_ms
-                    )
-                    enqueue(tx, event)
-                    has_events = True
+                message, number = loaded.message, loaded.number
+                cost_micro = costs.get((message.id, number))
+                if cost_micro is not None and message.url_dlr:
+                    event_id = first_event + offset
+                    events.append(dlr_event(event_id, message, number, State.DELIVERED, cost_micro, now_ms))
+            enqueue_many(tx, events)
             gone: dict[int, int] = {}
             for loaded in taken:
                 gone[loaded.message.id] = gone.get(loaded.message.id, 0) + 1
             done = [message_id for message_id, count in gone.items() if lane.counts[message_id] == count]
             tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
-            return has_events
+            return bool(events)
 
         try:
             has_events = await self._store.database.write(unit, background=True)
@@ -252,7 +352,7 @@ class Dispatcher:
             again: list[Loaded] = []
             for item in recovered:
                 hold = item.operator in self._holds_lost or item.attempt >= ATTEMPTS_MAX
-                loaded = put_on_record(tx, self._messages, item, hold=hold, now_ms=now_ms)
+                loaded = put_on_record(tx, self._messages, item, owner=self._owner, hold=hold, now_ms=now_ms)
                 if loaded is not None:
                     again.append(loaded)
             return again

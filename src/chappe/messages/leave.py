@@ -15,8 +15,8 @@ from chappe.storage.database import Transaction
 from chappe.webhooks.queue import enqueue
 
 _LEAVE = (
-    f"UPDATE recipients SET state = {State.LEAVING:d}, attempts = ?, operator = ?, changed_at_ms = ?"
-    f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d}"
+    f"UPDATE recipients SET state = {State.LEAVING:d}, attempts = ?, operator = ?, changed_at_ms = ?, owner = ?"
+    f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d} RETURNING message_id, number"
 )
 _STAY = (
     "UPDATE recipients SET state = ?, changed_at_ms = ?, refund_micro = cost_micro"
@@ -52,22 +52,29 @@ def let_leave(
     tx: Transaction,
     messages: MessageCache,
     operator: str,
+    owner: int,
     departures: Sequence[Departure],
     ids: Ids,
     now_ms: int,
 ) -> Left:
-    """Marks `departures` as leaving by `operator`. Those that opted out since, or were cancelled, stay."""
+    """Marks `departures` as leaving by `operator` and the process `owner`. Those that opted out since, or were
+    cancelled, stay; and those that another process let leave are its own."""
     left = Left()
     gone: dict[int, int] = {}
     stopped = _opted_out(tx, messages, departures)
+    leaving: list[tuple[object, ...]] = []
     for departure in departures:
         message = messages.get(tx, departure.message_id)
         if departure.number in stopped.get(message.account_id, ()):
             left.has_events |= keep_back(tx, message, departure.number, State.OPTED_OUT, ids, now_ms)
             continue
-        if tx.run(_LEAVE, (departure.attempt, operator, now_ms, departure.message_id, departure.number)) == 1:
+        leaving.append((departure.attempt, operator, now_ms, owner, departure.message_id, departure.number))
+    marked = set(tx.all_many(_LEAVE, leaving))
+    for departure in departures:
+        if (departure.message_id, departure.number) in marked:
             left.departures.append(departure)
-            gone[message.account_id] = gone.get(message.account_id, 0) + 1
+            account_id = messages.get(tx, departure.message_id).account_id
+            gone[account_id] = gone.get(account_id, 0) + 1
     for account_id in sorted(gone):
         tx.run(
             "UPDATE accounts SET waiting_count = waiting_count - ? WHERE id = ?",

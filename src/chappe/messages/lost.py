@@ -6,6 +6,7 @@ so: doubles are at most one window a bind. `hold` leaves it for a person to look
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from chappe.messages.lane import Loaded
@@ -15,9 +16,15 @@ from chappe.optouts.numbers import opted_out_among
 from chappe.storage.database import Transaction
 
 # state IN (20, 30) is said too, so that the partial index is used.
-LEAVING = (
-    "SELECT message_id, number, attempts, operator, changed_at_ms FROM recipients"
-    f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) ORDER BY changed_at_ms"
+# What nobody has: left by a process that has died, or by the only one there was.
+_TAKE = (
+    "UPDATE recipients SET owner = ?"
+    f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) AND owner NOT IN (SELECT id FROM processes)"
+    " RETURNING message_id, number, attempts, operator, changed_at_ms"
+)
+_RELEASE = (
+    "UPDATE recipients SET owner = 0"
+    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d} AND owner = ?"
 )
 _RECORD = (
     "INSERT INTO submissions (message_id, number, attempt, part, operator, smsc, smsc_message_id, outcome,"
@@ -33,9 +40,9 @@ _HOLD = (
 )
 _AGAIN = (
     "UPDATE recipients SET attempts = ?, operator = ?, changed_at_ms = ?"
-    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d}"
+    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d} AND owner = ?"
 )
-_STATE = "SELECT state FROM recipients WHERE message_id = ? AND number = ?"
+_STATE = "SELECT state, owner FROM recipients WHERE message_id = ? AND number = ?"
 
 
 class Recovered(NamedTuple):
@@ -48,13 +55,23 @@ class Recovered(NamedTuple):
     left_at_ms: int
 
 
+def take_ownerless(tx: Transaction, owner: int) -> list[Recovered]:
+    """Recipients that are leaving and no process's; they are `owner`'s then."""
+    return sorted((Recovered(*row) for row in tx.all(_TAKE, (owner,))), key=lambda item: item.left_at_ms)
+
+
+def release(tx: Transaction, owner: int, waiting: Sequence[Loaded]) -> None:
+    """Lets other processes have what this one was to send again."""
+    tx.run_many(_RELEASE, [(loaded.message.id, loaded.number, owner) for loaded in waiting])
+
+
 def put_on_record(
-    tx: Transaction, messages: MessageCache, item: Recovered, *, hold: bool, now_ms: int
+    tx: Transaction, messages: MessageCache, item: Recovered, *, owner: int, hold: bool, now_ms: int
 ) -> Loaded | None:
     """Writes the loss into the history; gives what is to be sent again, or None when nothing is."""
     row = tx.one(_STATE, (item.message_id, item.number))
-    if row is None or row[0] != State.LEAVING:
-        return None  # a receipt said the last word meanwhile
+    if row != (State.LEAVING, owner):
+        return None  # a receipt said the last word meanwhile, or another process has taken it
     message = messages.get(tx, item.message_id)
     parts = message.parts
     answered = {part for (part,) in tx.all(_ANSWERED, (item.message_id, item.number))}
@@ -82,10 +99,15 @@ def put_on_record(
     return Loaded(message, item.number, item.attempt + 1, parts, missing, is_again=True)
 
 
-def goes_again(tx: Transaction, loaded: Loaded, operator: str, now_ms: int) -> bool:
-    """Marks the next attempt, before its first octet; False when a receipt came meanwhile, or a STOP: then it is held."""
-    account_id = loaded.message.account_id
-    if opted_out_among(tx, account_id, [loaded.number]):
-        tx.run(_HOLD, (now_ms, loaded.message.id, loaded.number))
+def goes_again(tx: Transaction, loaded: Loaded, operator: str, owner: int, now_ms: int) -> bool:
+    """Marks the next attempt, before its first octet.
+
+    False when a receipt came meanwhile, or another process has it, or a STOP came: then it is held.
+    """
+    message_id, number = loaded.message.id, loaded.number
+    if tx.one(_STATE, (message_id, number)) != (State.LEAVING, owner):
         return False
-    return tx.run(_AGAIN, (loaded.attempt, operator, now_ms, loaded.message.id, loaded.number)) == 1
+    if opted_out_among(tx, loaded.message.account_id, [number]):
+        tx.run(_HOLD, (now_ms, message_id, number))
+        return False
+    return tx.run(_AGAIN, (loaded.attempt, operator, now_ms, message_id, number, owner)) == 1

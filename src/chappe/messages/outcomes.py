@@ -34,6 +34,9 @@ _FROM_RECEIPT: dict[str, State] = {
     "expired": State.EXPIRED,
     "rejected": State.REJECTED,
 }
+REMATCH_MAX = 200
+CLOCKS_MS = 5_000
+"""How far the clocks of several machines may be apart."""
 _STOP = re.compile(r"[\W_]*stop(?:sms|pub)?(?![^\W\d_])", re.IGNORECASE)
 _STOP_CHARACTERS = 500
 
@@ -66,6 +69,13 @@ _ACCEPTED = (
     "SELECT COUNT(DISTINCT part), COUNT(CASE WHEN receipt_state = 'delivered' THEN 1 END) FROM submissions"
     " WHERE message_id = ? AND number = ? AND outcome = 'accepted'"
 )
+# A receipt under a guessed id, or for another phone, may stay: then its submission is looked at again and again, but
+# only those that have no receipt and share an id with one that is kept.
+_REMATCH = (
+    "SELECT s.message_id, s.number, s.attempt, s.part, s.smsc, s.smsc_message_id, s.left_at_ms FROM submissions s"
+    " WHERE s.receipt_at_ms IS NULL AND s.smsc_message_id <> '' AND EXISTS (SELECT 1 FROM unmatched_receipts u"
+    " WHERE u.smsc_message_id = s.smsc_message_id AND u.smsc = s.smsc AND u.received_at_ms >= s.left_at_ms) LIMIT ?"
+)
 _PARTS = (
     "SELECT part, outcome, smsc_message_id, receipt_state FROM submissions"
     " WHERE message_id = ? AND number = ? AND outcome <> 'lost'"
@@ -79,7 +89,8 @@ class _Batch:
     """What one transaction does, and what is to follow its commit."""
 
     tx: Transaction
-    operator: Operator
+    operator: Operator | None
+    """None when it is about receipts that were kept."""
     posting_id: int
     event_id: int
     id: int
@@ -121,6 +132,7 @@ class CommittedOutcomes:
         self._on_events = on_events
         self._on_lost = on_lost
         self._may_be_unmatched = True
+        self._is_shared = store.database.is_shared
 
     async def commit(self, operator: Operator, outcomes: Sequence[Outcome]) -> None:
         """Everything in one unit; raises `StorageUnavailable` when nothing of it is stored."""
@@ -155,6 +167,32 @@ class CommittedOutcomes:
         if batch.lost:
             self._on_lost(operator, batch.lost)
 
+    async def rematch(self) -> bool:
+        """Looks again for submissions of receipts that are kept; True when there may be more. One process at a time."""
+        posting_id = await self._store.ids("postings").take(REMATCH_MAX)
+        event_id = await self._store.ids("events").take(REMATCH_MAX)
+        now_ms = self._store.clock.now_ms()
+
+        def unit(tx: Transaction) -> tuple[bool, bool]:
+            if not tx.try_lock("rematch"):
+                return False, False
+            matched = 0
+            batch = _Batch(tx, None, posting_id, event_id, 0, 0, now_ms)
+            rows = tx.all(_REMATCH, (REMATCH_MAX,))
+            for message_id, number, attempt, part, smsc, smsc_message_id, left_at_ms in rows:
+                waiting = take_waiting(tx, smsc, smsc_message_id, number, left_at_ms - CLOCKS_MS)
+                if waiting is not None:
+                    matched += 1
+                    self._matched(
+                        batch, Found(message_id, number, attempt, part), waiting.state, waiting.error
+                    )
+            return matched > 0 and len(rows) == REMATCH_MAX, batch.has_events
+
+        has_more, has_events = await self._store.database.write(unit, background=True)
+        if has_events:
+            self._on_events()
+        return has_more
+
     # --- answers to submit_sm -----------------------------------------------------------------------------
 
     def _answers(self, batch: _Batch, answers: list[Submitted]) -> None:
@@ -164,6 +202,7 @@ class CommittedOutcomes:
         if late:
             answers = [answer for answer in answers if not answer.is_late]
         operator, now_ms = batch.operator, batch.now_ms
+        assert operator is not None
         batch.tx.run_many(
             _ADD_SUBMISSION,
             [
@@ -202,7 +241,7 @@ class CommittedOutcomes:
             batch.tx.run_many(_SENT, sent)
             batch.tx.run_many(_CONTACT, [(number, message_id) for _, message_id, number in sent])
         if self._may_be_unmatched:
-            self._match_waiting_receipts(batch, answers)
+            self._match_waiting_receipts(batch, operator, answers)
         if late:
             self._answered_late(batch, late)
 
@@ -229,7 +268,9 @@ class CommittedOutcomes:
 
     def _answered_late(self, batch: _Batch, answers: list[Submitted]) -> None:
         """The operator took it after all: what it says of it from now on is said under this id."""
-        smsc, now_ms = batch.operator.smsc, batch.now_ms
+        operator, now_ms = batch.operator, batch.now_ms
+        assert operator is not None
+        smsc = operator.smsc
         for answer in answers:
             departure = answer.departure
             key = (departure.message_id, departure.number, departure.attempt, answer.part)
@@ -239,7 +280,7 @@ class CommittedOutcomes:
             if accepted == len(departure.parts):
                 self._all_accepted(batch, departure, delivered)
         if self._may_be_unmatched:
-            self._match_waiting_receipts(batch, answers)
+            self._match_waiting_receipts(batch, operator, answers)
 
     def _accepted(self, batch: _Batch, departure: Departure) -> tuple[int, int]:
         """How many of its parts an operator has accepted, by any attempt, and how many of these are delivered."""
@@ -274,6 +315,7 @@ class CommittedOutcomes:
     def _receipt(self, batch: _Batch, receipt: Receipt) -> None:
         if receipt.state not in FINAL_RECEIPTS:
             return
+        assert batch.operator is not None
         smsc = batch.operator.smsc
         found = find_submission(batch.tx, smsc, receipt)
         if found is not None:
@@ -282,17 +324,20 @@ class CommittedOutcomes:
         keep_unmatched(batch.tx, smsc, receipt, batch.next_id(), batch.now_ms)
         batch.has_unmatched = True
 
-    def _match_waiting_receipts(self, batch: _Batch, answers: list[Submitted]) -> None:
+    def _match_waiting_receipts(self, batch: _Batch, operator: Operator, answers: list[Submitted]) -> None:
         """Receipts that came before the answers just written."""
         if batch.tx.one("SELECT 1 FROM unmatched_receipts LIMIT 1") is None:
-            self._may_be_unmatched = False
+            self._may_be_unmatched = self._is_shared  # another process may store one at any time
             return
         for answer in answers:
             if answer.outcome != "accepted" or not answer.smsc_message_id:
                 continue
-            waiting = take_waiting(batch.tx, batch.operator.smsc, answer)
+            departure = answer.departure
+            since_ms = departure.left_at_ms - (CLOCKS_MS if self._is_shared else 0)
+            waiting = take_waiting(
+                batch.tx, operator.smsc, answer.smsc_message_id, departure.number, since_ms
+            )
             if waiting is not None:
-                departure = answer.departure
                 found = Found(departure.message_id, departure.number, departure.attempt, answer.part)
                 self._matched(batch, found, waiting.state, waiting.error)
 
@@ -348,7 +393,7 @@ class CommittedOutcomes:
             ),
         )
         if message is None:
-            _log.warning("a reply from a number that nothing was sent to", operator=batch.operator.name)
+            _log.warning("a reply from a number that nothing was sent to")
             return
         if is_stop:
             opt_out(batch.tx, batch.next_optout(), message.account_id, reply.number, "reply", batch.now_ms)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chappe.messages.port import Receipt, Submitted
+from chappe.messages.port import Receipt
 from chappe.storage.database import Transaction
 
 SAME_ID_MAX = 8
@@ -98,21 +98,22 @@ def keep_unmatched(tx: Transaction, smsc: str, receipt: Receipt, receipt_id: int
     )
 
 
-def take_waiting(tx: Transaction, smsc: str, answer: Submitted) -> Waiting | None:
-    """The receipt that waited for this answer, which is forgotten then."""
-    departure = answer.departure
+def take_waiting(
+    tx: Transaction, smsc: str, smsc_message_id: str, number: int, left_at_ms: int
+) -> Waiting | None:
+    """The receipt that waited for the answer to a submission to `number`, which is forgotten then."""
     as_it_stands: Waiting | None = None
-    rows = tx.all(_WAITING, (answer.smsc_message_id, smsc, departure.left_at_ms, SAME_ID_MAX))
-    for receipt_id, state, error, number, is_guess in rows:
+    rows = tx.all(_WAITING, (smsc_message_id, smsc, left_at_ms, SAME_ID_MAX))
+    for receipt_id, state, error, phone, is_guess in rows:
         waiting = Waiting(receipt_id, state, error)
-        if number is None or _same_phone(number, departure.number):
+        if phone is None or _same_phone(phone, number):
             break
         if not is_guess and as_it_stands is None:
             as_it_stands = waiting
     else:
         waiting = as_it_stands
-    if waiting is not None:
-        tx.run("DELETE FROM unmatched_receipts WHERE id = ?", (waiting.id,))
+    if waiting is not None and tx.run("DELETE FROM unmatched_receipts WHERE id = ?", (waiting.id,)) == 0:
+        return None  # another process has just taken it
     return waiting
 
 

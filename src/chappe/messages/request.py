@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from chappe.storage.database import Transaction
 
 SANDBOX_ROUTE = "sandbox"
+OUTBOX_DUE = "outbox"
+"""What the dispatchers of other processes are told by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ _PARTLY = (
     " AND s.receipt_state = 'delivered' AND s.receipt_at_ms < ?) ORDER BY r.changed_at_ms LIMIT ?"
 )
 _STUCK = (
-    "SELECT message_id, number, attempts, operator, changed_at_ms, cost_micro FROM recipients"
+    "SELECT message_id, number, attempts, operator, changed_at_ms, cost_micro, owner FROM recipients"
     f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) AND changed_at_ms < ? ORDER BY changed_at_ms LIMIT ?"
 )
 _FINISH = (
@@ -120,6 +120,8 @@ class Sweep:
         partly = self._partly[:ROWS_MAX]
 
         def unit(tx: Transaction) -> tuple[int, bool]:
+            if not tx.try_lock("sweep"):
+                return 0, False  # another process does it
             ids = Ids(posting_id, event_id)
             rows = max(
                 self._end_silent(tx, ids, now_ms),
@@ -167,9 +169,9 @@ class Sweep:
     def _end_stuck(self, tx: Transaction, ids: Ids, now_ms: int) -> int:
         """Those whose answer was lost and that nobody can take up again: their route or its operator is gone."""
         rows = tx.all(_STUCK, (now_ms - RECEIPT_MS_MAX, ROWS_MAX))
-        for message_id, number, attempt, operator, left_at_ms, cost_micro in rows:
+        for message_id, number, attempt, operator, left_at_ms, cost_micro, owner in rows:
             lost = Recovered(message_id, number, attempt, operator, left_at_ms)
-            put_on_record(tx, self._messages, lost, hold=True, now_ms=now_ms)
+            put_on_record(tx, self._messages, lost, owner=owner, hold=True, now_ms=now_ms)
             self._end(tx, ids, message_id, number, cost_micro, State.NO_RECEIPT, now_ms)
         return len(rows)
 
@@ -214,6 +216,7 @@ class Sweep:
 
 def forget(tx: Transaction, now_ms: int) -> int:
     """Drops what was kept for a time only: unmatched receipts, remembered answers, sandbox messages."""
+    tx.run("DELETE FROM rate_windows WHERE until_ms < ?", (now_ms - HOUR_MS,))
     before_ms = now_ms - RECEIPT_MS_MAX
     one_too_many = tx.one(_ONE_TOO_MANY, (UNMATCHED_ROWS_MAX,))
     if one_too_many is not None:

@@ -25,6 +25,7 @@ from chappe.partner.limits import headers as limit_headers
 from chappe.partner.page import Page, PageTable
 from chappe.partner.product import Products
 from chappe.partner.reader import Preferences, check_headers, preferences, read
+from chappe.partner.shared_limits import SharedLimits
 from chappe.partner.throttle import Throttle
 from chappe.partner.writer import Answer, render, render_refusal
 from chappe.settings import Settings
@@ -56,6 +57,8 @@ class PartnerApi:
         self.pages = PageTable(endpoint.page for endpoint in endpoints)
         self.products = Products(settings.http)
         self.throttle = Throttle(self.pages.pages, settings, services.store.clock)
+        database = services.store.database
+        self._shared_limits = SharedLimits(self.throttle, database) if database.is_shared else None
         self._handlers = {(e.page.product, e.page.name): e.handler for e in endpoints}
         self.services = services
         self.metrics = metrics
@@ -114,7 +117,7 @@ class PartnerApi:
         parameters = read(page, scope["method"], path_parameters, scope["query_string"], headers, body)
         request.preferences = Preferences(parameters.format, parameters.language)
         account = await self._account(page, parameters.api_key())
-        self._take(request, page, account)
+        await self._take(request, page, account)
         client = scope["client"]
         address = self.client_address.of(client[0] if client else "", headers)
         if not address_is_allowed(account.allowed_networks, address):
@@ -173,8 +176,11 @@ class PartnerApi:
             raise catalogue.wrong_key(page)
         return account
 
-    def _take(self, request: _Request, page: Page, account: Account) -> None:
-        decision = self.throttle.take(page, account.id)
+    async def _take(self, request: _Request, page: Page, account: Account) -> None:
+        if self._shared_limits is None:
+            decision = self.throttle.take(page, account.id)
+        else:
+            decision = await self._shared_limits.take(page, account.id)
         if decision is None:
             return
         if not decision.allowed:

@@ -120,14 +120,21 @@ class Gcra:
         assert processes > 0
         self.limit = limit
         self._requests = limit.requests
-        self._scale = processes
-        share = max(1, limit.requests // processes)
-        self._interval_us = max(1, limit.seconds * 1_000_000 // share)
-        self._burst_us = self._interval_us * share
+        self._scale = 0
+        self.divide(processes)
         self._turn_at_us: int = 0
         # The instant at which an account has its whole burst again ("theoretical arrival time").
         self._current: dict[int, int] = {}
         self._previous: dict[int, int] = {}
+
+    def divide(self, processes: int) -> None:
+        """From now on so many processes share the limit."""
+        if processes == self._scale:
+            return
+        self._scale = processes
+        share = max(1, self._requests // processes)
+        self._interval_us = max(1, self.limit.seconds * 1_000_000 // share)
+        self._burst_us = self._interval_us * share
 
     def check(self, account: int, now_ms: int, unix_ms: int) -> Decision:
         """As SlidingWindow.check."""

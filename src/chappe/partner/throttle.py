@@ -36,6 +36,10 @@ class Throttle:
         """The limit in force on a page that has one."""
         return self._limits[page.product, page.name]
 
+    def counter(self, page: Page) -> Limiter | None:
+        """What counts the requests to a page; None where there is no limit."""
+        return self._counters.get((page.product, page.name))
+
     def take(self, page: Page, account_id: int) -> Decision | None:
         """Counts one request; None on a page without a limit."""
         counter = self._counters.get((page.product, page.name))

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from chappe.storage.presence import Presence
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -49,6 +52,14 @@ class Reader(Protocol):
 
 class Transaction(Reader, Protocol):
     """A reader that may also write; what it wrote is seen by its later statements."""
+
+    def all_many(self, sql: str, params: Iterable[Params]) -> list[Row]:
+        """Executes one statement for each parameter row; gives the rows that all of them return, one after another."""
+        ...
+
+    def try_lock(self, what: str) -> bool:
+        """Whether nobody else does `what` at this moment; then nobody does until this is committed."""
+        ...
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Executes one statement; gives the number of rows it touched."""
@@ -109,9 +120,23 @@ class Database(Protocol):
         """
         ...
 
+    async def write_light(self, unit: Unit[T]) -> T:
+        """Runs a unit whose work may be lost when the machine of the database dies, because it can be found out again:
+        it does not wait for the disk."""
+        ...
+
+    async def write_light_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        """As `write_light` for one item of a batch."""
+        ...
+
     def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
         """Like `write` for one item of a batch: items that wait together are written together. Queued before it
         returns; what it gives is done after the commit."""
+        ...
+
+    @property
+    def presence(self) -> Presence:
+        """This process among those that share the database."""
         ...
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:

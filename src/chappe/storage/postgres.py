@@ -18,7 +18,9 @@ from chappe.storage.postgres_connection import (
     is_fault,
 )
 from chappe.storage.postgres_notices import Notices
+from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.postgres_schema import bring_up_to_date
+from chappe.storage.presence import Presence
 from chappe.storage.waiting import call_waiting
 
 T = TypeVar("T")
@@ -42,6 +44,8 @@ class PostgresDatabase:
         self._notices = Notices(connector)
         self._foreground = PostgresGroupCommit(connector, durable, self._notices.send)
         self._background = PostgresGroupCommit(connector, durable, self._notices.send)
+        self._light = PostgresGroupCommit(connector, {"synchronous_commit": "off"}, self._notices.send)
+        self._presence = PostgresPresence(self, connector)
         self._readers = _Readers(connector, first)
 
     @classmethod
@@ -98,8 +102,18 @@ class PostgresDatabase:
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await (self._background if background else self._foreground).submit(unit)
 
+    async def write_light(self, unit: Unit[T]) -> T:
+        return await self._light.submit(unit)
+
+    async def write_light_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        return await self._light.submit_batched(batch, item)
+
     def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
         return self._foreground.submit_batched(batch, item)
+
+    @property
+    def presence(self) -> Presence:
+        return self._presence
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._notices.listen(channel, callback)
@@ -110,6 +124,7 @@ class PostgresDatabase:
     async def close(self) -> None:
         await self._foreground.close()
         await self._background.close()
+        await self._light.close()
         await self._notices.close()
         await self._readers.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache
@@ -22,6 +23,8 @@ STATEMENT_S_MAX = 15.0
 STREAM_ROWS = 1000
 STATEMENTS_MAX = 512
 APPLICATION = "chappe"
+_ACTS = 0x63683
+"""The kind of the advisory locks of `try_lock`."""
 
 
 class Connection(Protocol):
@@ -30,6 +33,7 @@ class Connection(Protocol):
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str: ...  # noqa: ASYNC109
     async def executemany(self, command: str, args: Iterable[Params]) -> None: ...
     async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+    async def fetchmany(self, query: str, args: Iterable[Params]) -> list[Any]: ...
     async def fetchrow(self, query: str, *args: Any) -> Any: ...
     async def fetchval(self, query: str, *args: Any, timeout: float | None = None) -> Any: ...  # noqa: ASYNC109
     async def copy_records_to_table(
@@ -223,6 +227,14 @@ class PostgresTransaction:
         rows = params if isinstance(params, list) else list(params)
         if rows:
             wait_for(self._connection.executemany(translated(sql), rows))
+
+    def all_many(self, sql: str, params: Iterable[Params]) -> list[Row]:
+        rows = params if isinstance(params, list) else list(params)
+        return list(map(tuple, wait_for(self._connection.fetchmany(translated(sql), rows)))) if rows else []
+
+    def try_lock(self, what: str) -> bool:
+        key = zlib.crc32(what.encode()) & 0x7FFFFFFF
+        return self.one("SELECT pg_try_advisory_xact_lock(?, ?)", (_ACTS, key)) == (True,)
 
     def notify(self, channel: str) -> None:
         self.notices.add(channel)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from chappe.storage.database import Batch, Item, Reader, StorageRefused, StorageUnavailable, Transaction, Unit
 from chappe.storage.group_commit import GroupCommit
+from chappe.storage.presence import Alone, Presence
 from chappe.storage.schema import bring_up_to_date
 from chappe.storage.sqlite_connection import (
     SYNCHRONOUS_FULL,
@@ -46,6 +47,7 @@ class SqliteDatabase:
             raise StorageRefused(f"cannot open the database {path}: {error}") from error
         self._reader = SqliteTransaction(self._connection)
         self._group_commit = GroupCommit(self._writer)
+        self._presence = Alone()
         self._loop = asyncio.get_running_loop()
         self._closing = threading.Event()
         self._checkpointer = threading.Thread(
@@ -117,8 +119,18 @@ class SqliteDatabase:
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
         return await self._group_commit.submit(unit, background=background)
 
+    async def write_light(self, unit: Unit[T]) -> T:
+        return await self.write(unit, background=True)
+
+    async def write_light_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        return await self.write_batched(batch, item)
+
     def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
         return self._group_commit.submit_batched(batch, item)
+
+    @property
+    def presence(self) -> Presence:
+        return self._presence
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         pass  # there is no other process

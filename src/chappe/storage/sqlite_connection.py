@@ -88,6 +88,14 @@ class SqliteTransaction:
     def stream(self, sql: str, params: Params = ()) -> Iterable[Row]:
         return self._connection.execute(sql, params)
 
+    def all_many(self, sql: str, params: Iterable[Params]) -> list[Row]:
+        execute = self._connection.execute
+        return [row for each in params for row in execute(sql, each)]
+
+    def try_lock(self, what: str) -> bool:
+        del what
+        return True
+
     def run(self, sql: str, params: Params = ()) -> int:
         return self._connection.execute(sql, params).rowcount
 

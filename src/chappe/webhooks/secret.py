@@ -9,6 +9,7 @@ from chappe.storage.vault import Vault
 from chappe.webhooks.signature import new_secret
 
 _SEAL_PURPOSE = "webhook-secret"
+_KEEP = "UPDATE accounts SET webhook_secret = ? WHERE id = ? AND length(webhook_secret) = 0"
 _READ = "SELECT webhook_secret FROM accounts WHERE id = ?"
 
 
@@ -22,11 +23,10 @@ async def webhook_secret(store: Store, account_id: int) -> str:
 
     def unit(tx: Transaction) -> str:
         # Two may need it for the first time at once: the first one's stands.
+        tx.run(_KEEP, (sealed, account_id))
         stored = _stored(tx, store.vault, account_id)
-        if stored is not None:
-            return stored
-        tx.run("UPDATE accounts SET webhook_secret = ? WHERE id = ?", (sealed, account_id))
-        return new
+        assert stored is not None
+        return stored
 
     return await store.database.write(unit, background=True)
 

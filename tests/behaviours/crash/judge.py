@@ -9,7 +9,7 @@ from typing import Any
 
 from chappe.messages.states import State
 from tests.behaviours.crash.requests import PRICE_MICRO, Send
-from tests.behaviours.crash.store import Leaving, Reading
+from tests.behaviours.crash.store import Leaving, Reads
 from tests.support.smsc.journal import Entry
 
 UDHI = 0x40
@@ -26,6 +26,8 @@ class Evidence:
     leaving: Sequence[set[Leaving]]
     """At each kill."""
     slots: int
+    may_refuse: bool = False
+    """Whether 503 is an answer too: then nothing of the request may be stored."""
 
 
 @dataclass
@@ -43,13 +45,13 @@ class Stored:
     """(number, part) -> outcomes in the order of the attempts."""
 
 
-def breaches(evidence: Evidence, reading: Reading) -> list[str]:
+def breaches(evidence: Evidence, reading: Reads) -> list[str]:
     """One line for each promise that was not kept."""
     return list(_Judge(evidence, reading).judge())
 
 
 class _Judge:
-    def __init__(self, evidence: Evidence, reading: Reading) -> None:
+    def __init__(self, evidence: Evidence, reading: Reads) -> None:
         self._evidence = evidence
         self._by_tag = _stored(reading)
         self._balances = [
@@ -93,6 +95,16 @@ class _Judge:
     def _answers(self, send: Send, stored: list[Stored]) -> Iterator[str]:
         """What was promised is there; one key is one answer."""
         answers = [answer for answer in (send.answer, send.repeated) if answer is not None]
+        if self._evidence.may_refuse:
+            refused = [answer for answer in answers if answer.status == 503]
+            answers = [answer for answer in answers if answer.status != 503]
+            if refused and not answers and stored and send.repeated is not None:
+                yield f"answered 503 {len(refused)} times, and is stored"
+            if send.answer is not None and send.answer.status == 503:
+                if send.repeated is None and stored:
+                    yield "answered 503, and is stored"
+                if not answers:
+                    return
         for answer in answers:
             if answer.status != 200 or answer.json.get("success") is not True:
                 yield f"answered {answer.status} {answer.body[:200]!r}"
@@ -101,7 +113,12 @@ class _Judge:
                 yield f"answered message {answer.json['message_id']}, which is not stored"
             if round(answer.json["cost"] * 1e6) != send.cost_micro:
                 yield f"answered cost {answer.json['cost']}"
-        if send.answer is not None and send.repeated is not None and send.answer != send.repeated:
+        if (
+            len(answers) == 2
+            and send.answer is not None
+            and send.repeated is not None
+            and send.answer != send.repeated
+        ):
             yield f"answered {send.answer.body!r}, then under the same key {send.repeated.body!r}"
         if send.idempotency_key and send.repeated is None:
             yield "not asked again"
@@ -156,6 +173,10 @@ class _Judge:
         states = {state for state, _, _ in message.recipients.values()}
         promised = send.cancel is not None and send.cancel.answer is not None
         if promised and send.cancel is not None and send.cancel.answer is not None:
+            if self._evidence.may_refuse and send.cancel.answer.status == 503:
+                if message.cancelled:
+                    yield "cancelled, and answered 503"
+                return
             if send.cancel.answer.status != 200:
                 yield f"cancel answered {send.cancel.answer.body!r}"
             if not message.cancelled:
@@ -246,7 +267,7 @@ def _part(entry: Entry) -> tuple[int, bytes]:
     return octets[5] - 1, octets[6:]
 
 
-def _stored(reading: Reading) -> dict[str, list[Stored]]:
+def _stored(reading: Reads) -> dict[str, list[Stored]]:
     by_id: dict[int, Stored] = {}
     by_tag: dict[str, list[Stored]] = defaultdict(list)
     for message_id, tag, cost_micro, cancelled_at_ms in reading.all(

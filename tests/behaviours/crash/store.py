@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from chappe.messages.states import State
 
@@ -45,6 +45,12 @@ def reading(data: Path) -> Iterator[Reading]:
     """The database as it is committed, beside a running server or without one."""
     with closing(sqlite3.connect(f"file:{data / FILES[0]}?mode=ro", uri=True)) as connection:
         yield Reading(connection)
+
+
+class Reads(Protocol):
+    """What the judge asks."""
+
+    def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]: ...
 
 
 class Reading:

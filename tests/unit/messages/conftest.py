@@ -13,14 +13,17 @@ from tests.unit.messages.world import MovedClock, World
 
 
 @pytest.fixture
-async def world(place: Place) -> AsyncIterator[World]:
+async def world(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr("chappe.storage.postgres_presence.DEAD_S", 0.0)
     clock = MovedClock()
     store = await place.open(clock)
+    await store.database.presence.start("all")
     account = await create_account(store, "a@example.org", credit_micro=10 * MICRO)
     world = World(store, account, clock)
     await world.delivery.start()
     yield world
     await world.delivery.stop()
+    await store.database.presence.stop()
     assert world.unexpected == 0
     assert await world.check() == []
     await store.close()

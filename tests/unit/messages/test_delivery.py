@@ -9,6 +9,7 @@ import pytest
 from chappe.credit.ledger import InsufficientCredit
 from chappe.credit.money import MICRO
 from chappe.messages.cancel import CancelRefused, CannotCancel, cancel_message
+from chappe.messages.outcomes import CLOCKS_MS
 from chappe.messages.request import Accepted, NobodyLeft
 from chappe.messages.states import State
 from tests.support.operators import MemoryOperator
@@ -62,7 +63,7 @@ async def test_a_second_receipt_changes_nothing(world: World) -> None:
 
 async def test_a_receipt_kept_from_an_older_message_is_not_taken_for_a_new_one(world: World) -> None:
     await world.operator.say(world.operator.receipt("5", "undelivered"))
-    world.clock.ms += 1000
+    world.clock.ms += CLOCKS_MS + 1
     accepted = await world.send(NUMBER)
     await world.until_taken(1)
     await world.operator.say(world.operator.accept(world.operator.taken[0], smsc_message_id="5"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chappe.messages.port import Departure, Receipt, Submitted
+from chappe.messages.port import Receipt
 from chappe.messages.receipts import find_submission, keep_unmatched, take_waiting
 from chappe.storage.schema import bring_up_to_date
 from chappe.storage.sqlite_connection import SqliteTransaction, open_writer
@@ -31,11 +31,6 @@ def submitted(tx: SqliteTransaction, message_id: int, smsc_message_id: str, numb
         " command_status, left_at_ms, answered_at_ms) VALUES (?, ?, 1, 0, 'op', ?, ?, 'accepted', 0, ?, ?)",
         (message_id, number, SMSC, smsc_message_id, message_id, message_id),
     )
-
-
-def answer(smsc_message_id: str, number: int, left_at_ms: int = 0) -> Submitted:
-    departure = Departure(1, number, 1, "", ("x",), (0,), False, left_at_ms)
-    return Submitted(departure, 0, "accepted", smsc_message_id, 0)
 
 
 def found(tx: SqliteTransaction, receipt: Receipt) -> int | None:
@@ -90,10 +85,10 @@ def test_a_second_receipt_is_not_given_to_a_neighbour(tx: SqliteTransaction) -> 
 
 def test_a_waiting_receipt_is_taken_once_by_its_own_phone_only(tx: SqliteTransaction) -> None:
     keep_unmatched(tx, SMSC, Receipt(("87", "57", "135"), "expired", "9", PHONE), 1, 100)
-    assert take_waiting(tx, SMSC, answer("135", OTHER_PHONE)) is None
-    assert take_waiting(tx, "another", answer("135", PHONE)) is None
-    assert take_waiting(tx, SMSC, answer("135", PHONE, left_at_ms=101)) is None
-    assert take_waiting(tx, SMSC, answer("135", PHONE)) == (1, "expired", "9")
+    assert take_waiting(tx, SMSC, "135", OTHER_PHONE, 0) is None
+    assert take_waiting(tx, "another", "135", PHONE, 0) is None
+    assert take_waiting(tx, SMSC, "135", PHONE, 101) is None
+    assert take_waiting(tx, SMSC, "135", PHONE, 0) == (1, "expired", "9")
     assert tx.one("SELECT COUNT(*) FROM unmatched_receipts") == (0,)
 
 
@@ -102,8 +97,8 @@ def test_a_waiting_receipt_with_the_id_as_it_stands_is_taken_whatever_phone_it_n
 ) -> None:
     keep_unmatched(tx, SMSC, Receipt(("87", "57"), "delivered", "", 99_999_999), 1, 100)
     keep_unmatched(tx, SMSC, Receipt(("135", "87"), "expired", "", PHONE), 2, 100)
-    assert take_waiting(tx, SMSC, answer("87", PHONE)) == (2, "expired", "")
-    assert take_waiting(tx, SMSC, answer("87", PHONE)) == (1, "delivered", "")
+    assert take_waiting(tx, SMSC, "87", PHONE, 0) == (2, "expired", "")
+    assert take_waiting(tx, SMSC, "87", PHONE, 0) == (1, "delivered", "")
 
 
 def test_what_cannot_be_known_is_a_row_for_each_spelling(tx: SqliteTransaction) -> None:

@@ -10,6 +10,7 @@ from chappe.delivery import SmsDelivery
 from chappe.messages.request import Accepted, SendRequest
 from chappe.messages.routes import Route, Routes
 from chappe.messages.states import State
+from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.store import Store
 from tests.support.operators import MemoryOperator
 
@@ -63,6 +64,13 @@ class World:
         old._dispatcher._task.cancel()
         await asyncio.gather(old._dispatcher._task, return_exceptions=True)
         await old._sweep.stop()
+        if old._rematch is not None:
+            await old._rematch.stop()
+        presence = self.store.database.presence
+        if isinstance(presence, PostgresPresence):
+            await presence.stop()  # its session ends with the process
+            presence._id, presence._stopping = 0, False
+            await presence.start("all")
         self.operator = operator
         self.prefixes = prefixes or self.prefixes
         self.delivery = self._deliver()

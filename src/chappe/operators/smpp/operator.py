@@ -45,6 +45,8 @@ _KINDS: Final[dict[str, tuple[BindKind, ...]]] = {
 class SmppOperator:
     """The `Operator` port. `on_unexpected` is called for each exception that nothing expected; `random` gives 0 to 1.
 
+    `share` gives the part of its throughput that this process may use, `on_binds` is told when binds come and go.
+
     When nobody answers behind it, it goes on trying, and what was handed over comes back as lost after
     `response_timeout_s`, so that it can take another way. Raises `SettingsRefused` for a certificate file that is none.
     """
@@ -55,7 +57,11 @@ class SmppOperator:
         *,
         on_unexpected: Callable[[], None] | None = None,
         random: Callable[[], float] = randomness.random,
+        share: Callable[[str], float] | None = None,
+        on_binds: Callable[[], None] = lambda: None,
     ) -> None:
+        self._share = share if settings.throughput else None
+        self._on_binds = on_binds
         self.name = settings.name
         self.smsc = settings.smsc or f"{settings.host}:{settings.port}"
         self._settings = settings
@@ -67,6 +73,7 @@ class SmppOperator:
         self._joiner: Joiner[tuple[Connection, DeliverSm | DataSm]] = Joiner(self._default_alphabet)
         self._links: list[Link] = []
         self._has_ready = False
+        self._live_binds = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0.0
         self._is_started = False
@@ -76,7 +83,15 @@ class SmppOperator:
 
     @property
     def free_slots(self) -> int:
-        return self._sender.free(self._now_ms()) if self.is_up else 0
+        if not self.is_up:
+            return 0
+        self._use_share()
+        return self._sender.free(self._now_ms())
+
+    @property
+    def live_binds(self) -> int:
+        """Binds that can submit now."""
+        return self._live_binds if self.is_up else 0
 
     @property
     def is_up(self) -> bool:
@@ -110,8 +125,9 @@ class SmppOperator:
             on_unexpected=self.on_unexpected,
             random=self._random,
         )
+        self._pacing = Pacing(settings.throughput, self._now_ms(), self._random)
         self._sender = Sender(
-            Pacing(settings.throughput, self._now_ms(), self._random),
+            self._pacing,
             stranded_after_ms=settings.response_timeout_s * 1000,
             on_stranded=lambda submission: self.lost(submission, submission.connection),
             on_unwritable=self._on_unwritable,
@@ -138,6 +154,8 @@ class SmppOperator:
     def link_changed(self) -> None:
         ready = [link for link in self._links if link.is_ready]
         self._has_ready = bool(ready)
+        self._live_binds = len(ready)
+        self._on_binds()
         self._sender.links_changed(ready)
         if ready:
             self._wake()
@@ -196,8 +214,14 @@ class SmppOperator:
     def _now_ms(self) -> int:
         return int(self._loop.time() * 1000)
 
+    def _use_share(self) -> None:
+        if self._share is not None:
+            throughput = self._settings.throughput * self._share(self.name)
+            self._pacing.use(throughput, self._now_ms())
+
     def _write(self) -> None:
         if not self._stopping:
+            self._use_share()
             self._sender.write(self._now_ms())
             self._set_timer()
 

@@ -27,7 +27,7 @@ class Pacing:
     """
 
     def __init__(self, throughput: float, now_ms: float, random: Callable[[], float]) -> None:
-        self._per_ms = throughput / 1000
+        self._per_ms = throughput / 1000 if throughput else None
         self._burst = max(1.0, throughput * BURST_SHARE)
         self._tokens = self._burst
         self._filled_ms = now_ms
@@ -38,12 +38,22 @@ class Pacing:
         self._in_flight_max = 0
         """While it recovers from throttling: requests at a time. 0: as many as the windows take."""
 
+    def use(self, throughput: float, now_ms: float) -> None:
+        """From now on `throughput` requests a second: this process's share of it. 0 here is none at all."""
+        assert self._per_ms is not None
+        if throughput / 1000 == self._per_ms:
+            return
+        self._fill(now_ms)
+        self._per_ms = throughput / 1000
+        self._burst = max(1.0, throughput * BURST_SHARE)
+        self._tokens = min(self._tokens, self._burst)
+
     def allowance(self, now_ms: float, in_flight: int) -> int:
         """How many requests may be written now, while `in_flight` wait for their answer."""
         if now_ms < self._resume_ms:
             return 0
         allowed = UNLIMITED
-        if self._per_ms:
+        if self._per_ms is not None:
             self._fill(now_ms)
             allowed = int(self._tokens)
         if self._in_flight_max:
@@ -52,7 +62,7 @@ class Pacing:
 
     def took(self, count: int) -> None:
         """`count` requests were written, not more than allowed."""
-        if self._per_ms:
+        if self._per_ms is not None:
             self._tokens -= count
 
     def next_ms(self, now_ms: float) -> float | None:
@@ -84,6 +94,7 @@ class Pacing:
 
     def _fill(self, now_ms: float) -> None:
         if now_ms > self._filled_ms:
+            assert self._per_ms is not None
             self._tokens = min(self._burst, self._tokens + (now_ms - self._filled_ms) * self._per_ms)
             self._filled_ms = now_ms
 

@@ -1,0 +1,75 @@
+"""Reads a PostgreSQL database from outside, for the judge: plain SQL on a connection of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Self
+
+import asyncpg
+
+from chappe.messages.states import State
+from chappe.storage.postgres_connection import translated
+from tests.behaviours.crash.store import Leaving
+
+ANSWER_S_MAX = 60.0
+
+
+class PostgresReading:
+    """As `tests.behaviours.crash.store.Reading`. A context manager; it connects again after a restart of the server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._run(self._connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        return self._run(self._fetch(translated(sql), params))
+
+    def one(self, sql: str, *params: object) -> Any:
+        rows = self.all(sql, *params)
+        return rows[0][0] if rows else None
+
+    def leaving(self) -> set[Leaving]:
+        """Recipients that are leaving now, by whichever process."""
+        rows = self.all(
+            "SELECT r.message_id, r.number, m.segments - (SELECT COUNT(*) FROM submissions s"
+            " WHERE s.message_id = r.message_id AND s.number = r.number AND s.outcome = 'accepted')"
+            " FROM recipients r JOIN messages m ON m.id = r.message_id WHERE r.state = ?",
+            int(State.LEAVING),
+        )
+        return {Leaving(*row) for row in rows}
+
+    @property
+    def unfinished(self) -> int:
+        """Recipients that should have left by now and have not come to an end."""
+        return self.one(
+            "SELECT COUNT(*) FROM recipients r JOIN messages m ON m.id = r.message_id"
+            " WHERE m.due_at_ms IS NULL AND r.state < ?",
+            int(State.DELIVERED),
+        )
+
+    @property
+    def untold(self) -> int:
+        """Events whose customer has not been told."""
+        return self.one("SELECT COUNT(*) FROM events WHERE state = 'pending'")
+
+    async def _fetch(self, sql: str, params: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._url)
+        return list(map(tuple, await self._connection.fetch(sql, *params)))
+
+    def _run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(ANSWER_S_MAX)
