@@ -136,7 +136,7 @@ class _Readers:
         self._connector = connector
         self._free = [first]
         self._count = 1
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Link | None]] = deque()
         self._closed = False
 
     async def read(self, query: Callable[[Reader], T]) -> T:
@@ -161,45 +161,51 @@ class _Readers:
             await close_quietly(self._free.pop())
 
     async def _take(self) -> Link:
-        while True:
-            if self._closed:
-                raise StorageUnavailable("the database is closed")
-            while self._free:
-                link = self._free.pop()
-                if not link.connection.is_closed():
-                    return link
-                self._count -= 1
-            if self._count < READERS_MAX:
-                self._count += 1
-                try:
-                    return await self._connector.link(settings=READ_ONLY)
-                except BaseException:
-                    self._count -= 1
-                    self._wake_next()
-                    raise
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except BaseException:
-                if turn.done() and not turn.cancelled():
-                    self._wake_next()  # its turn had come: the next one takes it
-                raise
+        if self._closed:
+            raise StorageUnavailable("the database is closed")
+        while self._free:
+            link = self._free.pop()
+            if not link.connection.is_closed():
+                return link
+            self._count -= 1
+        if self._count < READERS_MAX:
+            return await self._open()
+        turn: asyncio.Future[Link | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            link = await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._pass_on(turn.result())  # its turn had come: the next one takes it
+            raise
+        return await self._open() if link is None else link
+
+    async def _open(self) -> Link:
+        self._count += 1
+        try:
+            return await self._connector.link(settings=READ_ONLY)
+        except BaseException:
+            self._count -= 1
+            self._pass_on(None)
+            raise
 
     def _give_back(self, link: Link, *, is_whole: bool) -> None:
-        if is_whole and not self._closed:
-            self._free.append(link)
+        if is_whole and not self._closed and not link.connection.is_closed():
+            self._pass_on(link)
         else:
             self._count -= 1
             link.connection.terminate()
-        self._wake_next()
+            self._pass_on(None)
 
-    def _wake_next(self) -> None:
+    def _pass_on(self, link: Link | None) -> None:
+        """To who has waited longest; without a link he may open one."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
+                turn.set_result(link)
                 return
+        if link is not None:
+            self._free.append(link)
 
 
 def _commit_settings(reader: Reader) -> list[str]:
