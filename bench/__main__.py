@@ -47,6 +47,10 @@ BENCHMARKS = (
         "requests of 100 from request to stored receipt, 200,000 messages",
     ),
     Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
+    Benchmark(
+        "stored", "bench.stored", "end to end and status with 10,000,000 messages stored", is_long=True
+    ),
+    Benchmark("crashes", "bench.crashes", "50 rounds of kill -9 under load", is_long=True),
 )
 
 

@@ -17,8 +17,16 @@ class Delivered:
     """Turns of `count` messages, `size` in each request; keeps what they cost."""
 
     def __init__(
-        self, gateway: Addressed, smsc: Smsc, exchanges: Sequence[Exchange], count: int, *, size: int = 1
+        self,
+        gateway: Addressed,
+        smsc: Smsc,
+        exchanges: Sequence[Exchange],
+        count: int,
+        *,
+        size: int = 1,
+        before: int = 0,
     ) -> None:
+        """`before`: what the SMSC took already."""
         self.requests = self.messages = 0
         """Of all turns."""
         self.accepted: list[float] = []
@@ -28,7 +36,7 @@ class Delivered:
         self.busy: list[float] = []
         """Of the core that SMSC and generator share."""
         self._gateway, self._smsc, self._exchanges = gateway, smsc, exchanges
-        self._count, self._size = count, size
+        self._count, self._size, self._before = count, size, before
 
     def turn(self) -> float:
         """Messages a second, over everything that the turn sent."""
@@ -45,7 +53,7 @@ class Delivered:
         requests = load.answers + load.late
         self.requests += requests
         self.messages += requests * self._size
-        smsc.done(self.messages, receipts=True)
+        smsc.done(self._before + self.messages, receipts=True)
         seconds = (smsc.counters["last_ns"] - begin_ns) / 1e9
         busy = (cpu_s(smsc.pid) - smsc_before_s + time.process_time() - load_before_s) / seconds
         if busy > BUSY_MAX:
