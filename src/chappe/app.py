@@ -23,6 +23,7 @@ from chappe.accounts.keys import current_key
 from chappe.administration.commands import Administration
 from chappe.administration.socket import AdministrationSocket
 from chappe.audio.converter import Converter
+from chappe.calling import CallDelivery, resending_trunks, voice_routes
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
@@ -42,6 +43,8 @@ from chappe.settings import OperatorSettings, Settings, SettingsRefused
 from chappe.simulator.api import routes as simulator_routes
 from chappe.simulator.simulator import HOST as SIMULATOR_HOST
 from chappe.simulator.simulator import Simulator
+from chappe.speech.engines import configured_engines
+from chappe.speech.speaker import Speaker
 from chappe.storage.database import Database, Reader, StorageRefused
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
@@ -197,7 +200,29 @@ async def _start_parts(
         parts.push_async_callback(delivery.stop)
     converter = Converter()
     parts.push_async_callback(converter.stop)
-    voice = VoiceServices(converter, settings.voice.audio_moderation)
+    speaker = Speaker(await configured_engines(settings))
+    parts.push_async_callback(speaker.stop)
+    simulates_voice = simulator is not None and "voice" in settings.simulated_products
+    calls = CallDelivery(
+        store,
+        voice_routes(settings.routes, {}, simulator.telephones if simulator and simulates_voice else None),
+        speaker,
+        settings.voice,
+        resends_lost=resending_trunks(settings.operators),
+        on_events=webhooks.wake,
+        on_unexpected=metrics.unexpected.labels(where="calls").inc,
+    )
+    if settings.role != "api":
+        await calls.start()
+        parts.push_async_callback(calls.stop)
+    voice = VoiceServices(
+        converter,
+        settings.voice.audio_moderation,
+        speaker,
+        settings.voice.default_lang,
+        calls.routes,
+        calls.acceptor,
+    )
     services = Services(store, prices, delivery.routes, delivery.acceptor, voice, webhooks.wake)
     api = PartnerApi(ENDPOINTS, services, settings, metrics)
     other_pages = pages(
@@ -322,6 +347,7 @@ The demo account is {DEMO_EMAIL}, its API key {key}. Try:
   curl '{url}/voice/v1/me/{key}'
   curl '{url}/mail/v1/me?apiKey={key}'
   curl {url}/sms/v1/send -d '{{"apiKey": "{key}", "phoneNumbers": "0600000000", "message": "Bonjour"}}'
+  curl {url}/voice/v1/tts/send -d '{{"apiKey": "{key}", "phoneNumbers": "0600000000", "text": "Bonjour, ici Chappe"}}'
 
 The telephones of the built-in network are at {url}/simulator.
 The documentation of the API is at {url}/docs. Ctrl-C stops the server.

@@ -75,6 +75,8 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speech_url_langs: tuple[str, ...] = ()
     piper_program: str = "piper"
     piper_voices: str = ""
+    ring_s_max: int = 30
+    account_calls_max: int = 50
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -304,6 +306,12 @@ def _verify(settings: Settings) -> None:
     if settings.http.connections_max < 1:
         raise SettingsRefused(
             f"[http] connections_max is {settings.http.connections_max}: nobody could connect"
+        )
+    if not 5 <= settings.voice.ring_s_max <= 180:
+        raise SettingsRefused(f"[voice] ring_s_max is {settings.voice.ring_s_max}, not 5 to 180")
+    if settings.voice.account_calls_max < 1:
+        raise SettingsRefused(
+            f"[voice] account_calls_max is {settings.voice.account_calls_max}: nobody could be called"
         )
     names = [operator.name for operator in settings.operators]
     for name in names:

@@ -15,7 +15,7 @@ from chappe.accounts.create import create_account
 from chappe.accounts.find import account_by_email, all_accounts
 from chappe.accounts.keys import current_key, rotate_key
 from chappe.accounts.top_up import top_up
-from chappe.administration.shown_history import shown_history
+from chappe.administration.shown_history import shown_campaign, shown_history
 from chappe.audio.files import (
     AudioFile,
     AudioFileUnknown,
@@ -25,6 +25,9 @@ from chappe.audio.files import (
     sound_by_token,
 )
 from chappe.audio.files import State as AudioState
+from chappe.calls.callers import CallersFull, add_caller, callers_of, may_show, remove_caller
+from chappe.calls.check import breaches_of_calls
+from chappe.calls.history import campaign_history
 from chappe.credit.check import breaches_of_the_ledger
 from chappe.credit.ledger import BalanceTooLarge, InsufficientCredit
 from chappe.credit.money import NotAnAmount, exact_text, micro_from_text
@@ -39,6 +42,7 @@ from chappe.credit.prices import (
 from chappe.messages.check import breaches_of_messages
 from chappe.messages.history import history
 from chappe.messages.outcomes import CLOCKS_MS
+from chappe.numbers.parse import Refusal, read
 from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable
 from chappe.storage.store import Store
 from chappe.webhooks.check import breaches_of_delivery
@@ -90,6 +94,8 @@ class AccountSet(msgspec.Struct, tag="account.set", frozen=True):
     marketing: bool | None = None
     subaccounts: bool | None = None
     allow_ip: str | None = None
+    voice_retries: int | None = None
+    voice_retry_delay_s: int | None = None
 
 
 class AccountRotateKey(msgspec.Struct, tag="account.rotate-key", frozen=True):
@@ -150,6 +156,20 @@ class AudioSave(msgspec.Struct, tag="audio.save", frozen=True):
     token: str
 
 
+class CallShow(msgspec.Struct, tag="call.show", frozen=True):
+    """The history of a campaign: its callees, every call, how it ended. Never its text."""
+
+    campaign_id: str
+
+
+class CallerChange(msgspec.Struct, tag="caller.change", frozen=True):
+    """Adds a number that the account may show when it calls, takes one away, or neither; shows those there are then."""
+
+    email: str
+    add: str | None = None
+    remove: str | None = None
+
+
 class Check(msgspec.Struct, tag="check", frozen=True):
     """Verifies the invariants and the commit settings."""
 
@@ -169,6 +189,8 @@ Command = (
     | AudioList
     | AudioModerate
     | AudioSave
+    | CallShow
+    | CallerChange
     | Check
 )
 
@@ -233,6 +255,8 @@ class Administration:
                     is_marketing=command.marketing,
                     may_have_subaccounts=command.subaccounts,
                     allowed_networks=command.allow_ip,
+                    voice_retries=command.voice_retries,
+                    voice_retry_delay_s=command.voice_retry_delay_s,
                 )
                 return _shown(changed)
             case AccountRotateKey():
@@ -256,6 +280,10 @@ class Administration:
                 return {"tokenAudio": file.token, "filename": file.name, "state": file.state}
             case AudioSave():
                 return await self._audio(command.token)
+            case CallShow():
+                return await self._call(command.campaign_id)
+            case CallerChange():
+                return await self._callers(command)
             case Check():
                 return {"breaches": await self._check()}
 
@@ -339,6 +367,32 @@ class Administration:
             raise AudioFileUnknown
         return {"tokenAudio": token, "wav": b64encode(preview(sound)).decode()}
 
+    async def _call(self, campaign_id: str) -> Result:
+        found = await self._store.database.read(lambda reader: campaign_history(reader, campaign_id))
+        if found is None:
+            raise CommandRefused(f"there is no campaign {campaign_id}")
+        return shown_campaign(found)
+
+    async def _callers(self, command: CallerChange) -> Result:
+        account = await self._store.database.read(lambda reader: account_by_email(reader, command.email))
+        if command.add is not None:
+            digits = _digits(command.add)
+            if not may_show(digits):
+                raise CommandRefused(
+                    f"+{digits} is of a range that automatic calls must not show in France: ask for a verified"
+                    " polyvalent number (0162, 0163, 0270, 0271, 0377, 0378, 0424, 0425, 0568, 0569, 0948, 0949)"
+                )
+            try:
+                await add_caller(self._store, account.id, digits)
+            except CallersFull:
+                raise CommandRefused("the account has as many numbers as it may have") from None
+        if command.remove is not None and not await remove_caller(
+            self._store, account.id, _digits(command.remove)
+        ):
+            raise CommandRefused(f"{command.remove} is not a number of this account")
+        numbers = await self._store.database.read(lambda reader: callers_of(reader, account.id))
+        return {"email": account.email, "numbers": [f"+{number}" for number in numbers]}
+
     async def _check(self) -> list[str]:
         now_ms = self._store.clock.now_ms()
         clocks_ms = CLOCKS_MS if self._store.database.is_shared else 0
@@ -348,6 +402,7 @@ class Administration:
                 *breaches_of_the_ledger(reader),
                 *breaches_of_ownership(reader),
                 *breaches_of_messages(reader, clocks_ms),
+                *breaches_of_calls(reader),
                 *breaches_of_delivery(reader, now_ms),
             ]
 
@@ -366,6 +421,13 @@ def _shown(account: Account) -> Result:
         "allowIp": account.allowed_networks.split(",") if account.allowed_networks else [],
         "balance": exact_text(account.balance_micro),
     }
+
+
+def _digits(text: str) -> str:
+    number = read(text, mobile_only=False)
+    if isinstance(number, Refusal):
+        raise CommandRefused(f"{text[:40]!r} is not a telephone number")
+    return number[1:]
 
 
 def _shown_audio(file: AudioFile, email: str) -> Result:

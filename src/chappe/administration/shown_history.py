@@ -1,9 +1,10 @@
-"""A recipient's history as the command line shows it."""
+"""Histories of recipients and campaigns as the command line shows them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from chappe.calls.history import CampaignHistory
 from chappe.credit.money import exact_text
 from chappe.messages.history import RecipientHistory
 
@@ -31,5 +32,46 @@ def shown_history(recipient: RecipientHistory) -> dict[str, Any]:
                 "receiptAtMs": tried.receipt_at_ms,
             }
             for tried in recipient.tries
+        ],
+    }
+
+
+def shown_campaign(campaign: CampaignHistory) -> dict[str, Any]:
+    """JSON-ready; times in milliseconds since the epoch, money as exact text."""
+    return {
+        "campaignId": campaign.token,
+        "email": campaign.email,
+        "kind": campaign.kind,
+        "acceptedAtMs": campaign.accepted_at_ms,
+        "endedAtMs": campaign.ended_at_ms,
+        "noticeTo": campaign.notice_to or None,
+        "callees": [
+            {
+                "number": f"+{callee.number}",
+                "state": callee.state.name.lower().replace("_", " "),
+                "dueAtMs": callee.due_at_ms,
+                "changedAtMs": callee.changed_at_ms,
+                "cost": exact_text(callee.cost_micro),
+                "refund": exact_text(callee.refund_micro),
+                "durationS": callee.duration_s,
+                "calls": [
+                    {
+                        "attempt": call.attempt,
+                        "operator": call.operator,
+                        "leftAtMs": call.left_at_ms,
+                        "answeredAtMs": call.answered_at_ms,
+                        "endedAtMs": call.ended_at_ms,
+                        "result": call.result or "under way",
+                        "status": call.status,
+                        "cause": call.cause,
+                        "party": call.party or None,
+                        "reason": call.reason,
+                        "playedMs": call.played_ms,
+                        "progress": call.progress,
+                    }
+                    for call in callee.attempts
+                ],
+            }
+            for callee in campaign.callees
         ],
     }

@@ -55,6 +55,12 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     )
     change.add_argument("--state", choices=STATES)
     change.add_argument("--allow-ip", metavar="CIDR,...", help='only from there; "" for everywhere')
+    change.add_argument(
+        "--voice-retries", type=int, metavar="N", help="further calls after busy and no answer, 0 to 3"
+    )
+    change.add_argument(
+        "--voice-retry-delay", type=int, metavar="S", help="seconds between them (300 at first)"
+    )
     change.set_defaults(command=_set)
 
     rotate = commands.add_parser("rotate-key", help="a new key; the old one stops at once")
@@ -104,6 +110,8 @@ def _set(options: argparse.Namespace) -> Command:
         marketing=_switch(options.marketing),
         subaccounts=_switch(options.subaccounts),
         allow_ip=options.allow_ip,
+        voice_retries=options.voice_retries,
+        voice_retry_delay_s=options.voice_retry_delay,
     )
 
 

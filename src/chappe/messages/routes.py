@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chappe.messages.port import Operator
+from chappe.numbers.prefixes import ByPrefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +23,17 @@ class Routes:
     """The routes of one product."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._by_prefix: Mapping[str, Route] = {route.prefix: route for route in routes}
-        self.all: tuple[Route, ...] = tuple(self._by_prefix.values())
-        self._longest = max((len(route.prefix) for route in routes), default=0)
+        by_prefix = {route.prefix: route for route in routes}
+        self._by_prefix = ByPrefix(by_prefix)
+        self.all: tuple[Route, ...] = tuple(by_prefix.values())
         self.operators: tuple[Operator, ...] = tuple(
             dict.fromkeys(operator for route in routes for operator in route.operators)
         )
 
     def find(self, number: int) -> Route | None:
         """The route of a number (E.164 digits), or None: then there is nowhere to send it (13)."""
-        return self.find_all([str(number)])[0]
+        return self._by_prefix.find(str(number))
 
     def find_all(self, numbers: Sequence[str]) -> list[Route | None]:
-        """The routes of many numbers: those that begin alike, as far as any route looks, are asked once."""
-        known: dict[str, Route | None] = {}
-        routes: list[Route | None] = []
-        for digits in numbers:
-            beginning = digits[: self._longest]
-            if beginning not in known:
-                known[beginning] = self._longest_prefix(beginning)
-            routes.append(known[beginning])
-        return routes
-
-    def _longest_prefix(self, beginning: str) -> Route | None:
-        for length in range(len(beginning), -1, -1):
-            route = self._by_prefix.get(beginning[:length])
-            if route is not None:
-                return route
-        return None
+        """The routes of many numbers."""
+        return self._by_prefix.find_all(numbers)

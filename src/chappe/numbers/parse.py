@@ -134,6 +134,26 @@ def read(raw: str, *, mobile_only: bool) -> str | Refusal:
     return e164
 
 
+def can_be_mobile(e164: str) -> bool:
+    """Whether a valid E.164 number (with its `+`) is a mobile, as far as the number tells."""
+    if e164.startswith("+33"):
+        return e164[3] in "67"
+    if _OVERSEAS_MOBILE.fullmatch(e164) is not None:
+        return True
+    known = _ask_library(e164[1:])
+    return known is not None and known[1]
+
+
+@lru_cache(maxsize=16_384)
+def is_premium_rate(e164: str) -> bool:
+    """Whether whoever calls this valid number (with its `+`) pays for more than the call: no automatic call goes there."""
+    if e164.startswith("+33") and e164[3] != "8":
+        return False
+    from phonenumbers import PhoneNumberType, number_type, parse
+
+    return number_type(parse(e164)) == PhoneNumberType.PREMIUM_RATE
+
+
 def split(value: str | int | Sequence[object], *, count_max: int = COUNT_MAX) -> list[str]:
     """The items as they were written, blank ones too, for answers that repeat them (`lookup`). Raises
     `TooManyNumbers`.

@@ -8,11 +8,14 @@ from typing import Literal
 
 from chappe.accounts.account import Account
 from chappe.audio.converter import Converter
+from chappe.calls.accept import CampaignAcceptor
+from chappe.calls.routes import CallRoutes
 from chappe.credit.prices import PriceBook
 from chappe.messages.accept import Acceptor
 from chappe.messages.routes import Routes
 from chappe.partner.page import Page
 from chappe.partner.parameters import Parameters
+from chappe.speech.speaker import Speaker
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
 
@@ -26,6 +29,10 @@ class VoiceServices:
     converter: Converter
     is_audio_moderated: bool
     """Uploaded audio waits for the operator of the server."""
+    speaker: Speaker
+    default_lang: str
+    routes: CallRoutes
+    campaigns: CampaignAcceptor
 
 
 @dataclass(slots=True)

@@ -6,7 +6,15 @@ from chappe.partner.endpoint import Endpoint
 from chappe.partner.mail import credits as mail_credits
 from chappe.partner.sms import bulk_status, message_cancel, message_status, send
 from chappe.partner.sms import credits as sms_credits
-from chappe.partner.voice import audio_delete, audio_rename, audio_upload, audios
+from chappe.partner.voice import (
+    audio_delete,
+    audio_rename,
+    audio_upload,
+    audios,
+    campaign_cancel,
+    campaign_send,
+    tts_send,
+)
 from chappe.partner.voice import credits as voice_credits
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -20,5 +28,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     audio_rename.ENDPOINT,
     audio_upload.ENDPOINT,
     audio_delete.ENDPOINT,
+    campaign_send.ENDPOINT,
+    tts_send.ENDPOINT,
+    campaign_cancel.ENDPOINT,
     mail_credits.ENDPOINT,
 )

@@ -23,6 +23,8 @@ from chappe.storage.database import StorageUnavailable
 
 BODY_OCTETS_MAX: Final = 65_536
 PHONES_DEFAULT: Final = 20
+CALLS_DEFAULT: Final = 20
+CALLS_MAX: Final = 500
 ADVANCE_S_MAX: Final = 366 * 86_400.0
 
 _ADDRESS: Final = re.compile(r"[\x20-\x7e]{1,20}")
@@ -71,6 +73,16 @@ def routes(simulator: Simulator) -> list[BaseRoute]:
             raise _Refused(400, '"to" is 1 to 20 printable ASCII characters')
         return _json(await simulator.reply(phone, body.text, body.to))
 
+    async def calls(request: Request) -> Response:
+        return _json(await simulator.calls(_limit(request, CALLS_DEFAULT, CALLS_MAX)))
+
+    async def heard(request: Request) -> Response:
+        wav = await simulator.heard(int(request.path_params["call_id"]))
+        if wav is None:
+            raise _Refused(404, "nothing was heard in this call, or it is not kept any more")
+        headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        return Response(wav, headers=headers, media_type="audio/wav")
+
     async def clock(request: Request) -> Response:
         body = await _body(request, _Advance)
         settled = await simulator.advance(round(body.advance_s * 1000))
@@ -92,6 +104,8 @@ def routes(simulator: Simulator) -> list[BaseRoute]:
         ("GET", "/simulator/phones", phones),
         ("GET", "/simulator/phones/{phone}/messages", messages),
         ("POST", "/simulator/phones/{phone}/reply", reply),
+        ("GET", "/simulator/calls", calls),
+        ("GET", "/simulator/calls/{call_id:int}/heard.wav", heard),
         ("POST", "/simulator/clock", clock),
         ("GET", "/simulator/events", events),
     ]

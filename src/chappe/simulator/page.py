@@ -12,14 +12,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chappe.simulator.behaviours import TABLE
+from chappe.simulator.call_behaviours import TABLE as CALL_TABLE
 from chappe.simulator.simulator import MESSAGES_OF_EACH, Simulator
 
 PHONES_MAX: Final = 20
 _FRENCH: Final = re.compile(r"\+33([1-9])(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+CALLS_SHOWN: Final = 20
 _STATIC: Final = Path(__file__).parent / "static"
 _HEADERS: Final = {
     # Nothing from elsewhere, and nothing written into the page itself: texts on phones are anybody's.
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+    " media-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -37,8 +40,10 @@ def page_routes(simulator: Simulator) -> list[BaseRoute]:
         return HTMLResponse(
             template.render(
                 cards=cards,
+                calls=await simulator.calls(CALLS_SHOWN),
                 info=simulator.info(),
                 behaviours=TABLE,
+                call_behaviours=CALL_TABLE,
                 spaced=spaced,
                 base_url=str(request.base_url).rstrip("/"),
             ),
@@ -48,6 +53,7 @@ def page_routes(simulator: Simulator) -> list[BaseRoute]:
     return [
         Route("/simulator", page),
         _file("phones.js", "text/javascript; charset=utf-8"),
+        _file("calls.js", "text/javascript; charset=utf-8"),
         _file("phones.css", "text/css; charset=utf-8"),
         _file("icon.svg", "image/svg+xml"),
     ]

@@ -15,12 +15,14 @@ import structlog
 from chappe.clock import Clock
 from chappe.settings import Settings, SettingsRefused
 from chappe.simulator.behaviours import behaviour_of
+from chappe.simulator.calls_seen import SeenCall, heard_wav, newest_calls
 from chappe.simulator.due import AT_ONCE_MAX, advance, next_due_ms, settle_due
 from chappe.simulator.intake import reply
 from chappe.simulator.live import Live
 from chappe.simulator.notebook import Notebook
 from chappe.simulator.screen import ScreenMessage, e164, last_peer, messages_on, newest_phones
 from chappe.simulator.smsc import Smsc
+from chappe.simulator.telephones import Telephones
 from chappe.storage.database import Reader, StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
@@ -59,6 +61,7 @@ class Simulator:
         self, store: Store, settings: Settings, clock: Clock, on_unexpected: Callable[[], None]
     ) -> None:
         self.live = Live()
+        self.telephones = Telephones(store, lambda phone: self.live.changed([phone]), on_unexpected)
         self.smpp_port: int | None = None
         """Where the SMSC listens, once it does: only while no route takes SMS elsewhere."""
         self._settings = settings
@@ -162,6 +165,14 @@ class Simulator:
         """Of one phone, the newest last; `limit` counts short messages."""
         return await self._store.database.read(lambda reader: messages_on(reader, phone, limit))
 
+    async def calls(self, limit: int) -> list[SeenCall]:
+        """What the telephones got, the newest first."""
+        return await self._store.database.read(lambda reader: newest_calls(reader, limit))
+
+    async def heard(self, call_id: int) -> bytes | None:
+        """What came out of the receiver, as a WAV file; None when nothing did, or it is not kept any more."""
+        return await self._store.database.scan(lambda reader: heard_wav(reader, call_id))
+
     async def reply(self, phone: int, text: str, to: str | None) -> ScreenMessage:
         """Sends what was typed on a phone to whoever sent it the last message, or to the address `to`; gives it once it
         is stored. Raises NobodyToReplyTo, StorageUnavailable.
@@ -193,6 +204,7 @@ class Simulator:
         """The simulator's own delays are over so much earlier; gives how many messages that settled, all committed.
         Raises StorageUnavailable.
         """
+        self.telephones.advance(milliseconds / 1000)
         smsc = self._smsc
         if smsc is None:
             return 0

@@ -28,7 +28,7 @@ _RULES = (
         f"is exhausted without its {ATTEMPTS_MAX} attempts",
     ),
     ("attempts > 0 AND last_result = ''", "was tried and does not say what came of it"),
-    ("url = '' OR payload = ''", "has no URL or nothing to say"),
+    ("url = '' OR (payload = '' AND kind <> 'campaign')", "has no URL or nothing to say"),
     ("state = 'pending' AND next_attempt_at_ms <= 0", "is pending without a next attempt"),
 )
 # One walk over the table; of several rules that a row breaks, the first is named.

@@ -9,7 +9,7 @@ import msgspec
 
 from chappe.storage.database import Transaction
 
-Kind = Literal["dlr", "response", "stop"]
+Kind = Literal["dlr", "response", "stop", "call", "campaign"]
 State = Literal["pending", "delivered", "exhausted"]
 STATES: Final[tuple[State, ...]] = ("pending", "delivered", "exhausted")
 
@@ -27,7 +27,10 @@ _ADD = (
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something to tell a customer. `id` is from `store.ids("events")`, `payload` the exact JSON text to post."""
+    """Something to tell a customer. `id` is from `store.ids("events")`, `payload` the exact JSON text to post.
+
+    An empty `payload` is no POST: everything stands in the URL, which is asked for by GET.
+    """
 
     id: int
     account_id: int

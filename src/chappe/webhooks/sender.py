@@ -253,8 +253,10 @@ class WebhookSender:
         try:
             secret = await webhook_secret(self._store, event.account_id)
             headers = signed_headers(secret, event.id, self._store.clock.now_ms(), body)
-            headers["Content-Type"] = "application/json"
-            status = await self._outgoing.send("POST", event.url, headers=headers, body=body)
+            if body:
+                headers["Content-Type"] = "application/json"
+            method = "POST" if body else "GET"
+            status = await self._outgoing.send(method, event.url, headers=headers, body=body)
         except NotAnswered as error:
             return False, str(error)
         except (AccountRefused, StorageUnavailable) as error:

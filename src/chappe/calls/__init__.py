@@ -1,0 +1,1 @@
+"""Calls: campaigns of voice SMS and voicemail deposits, from their acceptance to the last callee's outcome."""

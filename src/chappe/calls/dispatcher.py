@@ -1,0 +1,228 @@
+"""The dispatcher of calls: takes callees that are due, looks at the rules once more, and hands them to a trunk.
+
+One task. What it holds in memory is a view of the database: after a crash the callees that wait say what is to be
+called, those that are `calling` or `answered` what was on its way, and nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+
+from chappe.calls.campaign import Campaign, CampaignCache, Scripts, SoundMissing
+from chappe.calls.due import Due
+from chappe.calls.finish import Ids
+from chappe.calls.leave import let_call
+from chappe.calls.lost import recover
+from chappe.calls.port import CallOrder, Script, Trunk
+from chappe.calls.routes import CallRoutes
+from chappe.calls.states import State
+from chappe.speech.port import LanguageUnknown, SpeechUnavailable, TextRefused
+from chappe.storage.database import Reader, StorageUnavailable, Transaction
+from chappe.storage.store import Store
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("calls")
+
+LEAVE_MAX: Final = 64
+"""Calls that begin in one transaction."""
+LOADED_MAX: Final = 512
+LOOK_S: Final = 5.0
+"""Between two looks for what a process that died has left, where there are several."""
+POLL_S: Final = 0.5
+"""The slow poll beside the wake-ups: due dates, and whatever a lost wake-up would strand."""
+TROUBLE_S: Final = 1.0
+SPEECH_AGAIN_S: Final = 5.0
+"""After no engine could speak a campaign's text."""
+
+_DUE: Final = (
+    "SELECT campaign_id, number, attempts FROM callees"
+    f" WHERE state = {State.WAITING:d} AND due_at_ms <= ? ORDER BY due_at_ms, campaign_id, number LIMIT {LOADED_MAX}"
+)
+
+
+class CallDispatcher:
+    """Moves callees from `waiting` to `calling` and hands them to a trunk.
+
+    `resends_lost` names the trunks whose calls are made again when the server died while they rang.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        routes: CallRoutes,
+        campaigns: CampaignCache,
+        scripts: Scripts,
+        *,
+        ring_s_max: int,
+        account_calls_max: int,
+        resends_lost: Collection[str],
+        on_events: Callable[[], None],
+        on_unexpected: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._routes = routes
+        self._campaigns = campaigns
+        self._scripts = scripts
+        self._ring_s_max = ring_s_max
+        self._account_calls_max = account_calls_max
+        self._resends_lost = frozenset(resends_lost)
+        self._on_events = on_events
+        self._on_unexpected = on_unexpected
+        self._of_account: Counter[int] = Counter()
+        self._account_of: dict[tuple[int, int], int] = {}
+        """By call that is on its way."""
+        self._silent_until_s: dict[int, float] = {}
+        self._look_at_s = 0.0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Settles what an earlier process left on its way, then works in the background."""
+        if not self._store.database.is_shared:
+            await self._recover()
+        self._task = asyncio.create_task(self._run(), name="call-dispatcher")
+
+    async def stop(self) -> None:
+        """Ends after the transaction under way; no call begins any more."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def wake(self) -> None:
+        """Somebody is due, or a trunk has room."""
+        self._wake.set()
+
+    def ended(self, order: CallOrder) -> None:
+        """A call is over, and its outcome committed."""
+        account_id = self._account_of.pop((order.campaign_id, order.number), None)
+        if account_id is not None:
+            self._of_account[account_id] -= 1
+            if not self._of_account[account_id]:
+                del self._of_account[account_id]
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                progress = await self._round()
+            except StorageUnavailable as error:
+                _log.error("the storage is not available", reason=str(error))
+                await self._rest(TROUBLE_S)
+            except Exception as error:
+                # Nothing is lost: what was not committed is loaded again. But it must be seen.
+                self._on_unexpected()
+                _log.error("an unexpected exception", exc_info=error)
+                await self._rest(TROUBLE_S)
+            else:
+                if not progress:
+                    await self._rest(POLL_S)
+
+    async def _recover(self) -> None:
+        await self._store.database.write(self._store.database.presence.take_dead, background=True)
+        if await recover(self._store, self._campaigns, self._resends_lost):
+            self._on_events()
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _round(self) -> bool:
+        """One look at who is due; True when somebody was called or ruled out."""
+        if self._store.database.is_shared and self._store.clock.monotonic_s() >= self._look_at_s:
+            self._look_at_s = self._store.clock.monotonic_s() + LOOK_S
+            await self._recover()
+        plan = await self._plan()
+        if not plan:
+            return False
+        ids = Ids(
+            await self._store.ids("postings").take(len(plan)),
+            await self._store.ids("events").take(2 * len(plan)),
+        )
+        now_ms = self._store.clock.now_ms()
+        owner = self._store.database.presence.id
+
+        def unit(tx: Transaction) -> list[bool]:
+            return [let_call(tx, due, trunk.name, owner, ids, now_ms) for due, trunk, _ in plan]
+
+        leaves = await self._store.database.write(unit, background=True)
+        for (due, trunk, script), is_called in zip(plan, leaves, strict=True):
+            if not is_called:
+                continue
+            self._of_account[due.campaign.account_id] += 1
+            self._account_of[due.campaign.id, due.number] = due.campaign.account_id
+            trunk.call(
+                CallOrder(
+                    campaign_id=due.campaign.id,
+                    number=due.number,
+                    attempt=due.attempts + 1,
+                    sender=due.campaign.sender,
+                    script=script,
+                    ring_s_max=self._ring_s_max,
+                    left_at_ms=now_ms,
+                )
+            )
+        if ids.events:
+            self._on_events()
+        return True
+
+    async def _plan(self) -> list[tuple[Due, Trunk, Script]]:
+        """Who is called next, by which trunk, and what is played: as many as there are places for."""
+        now_ms = self._store.clock.now_ms()
+
+        def load(reader: Reader) -> list[Due]:
+            return [
+                Due(self._campaigns.get(reader, campaign_id), number, attempts)
+                for campaign_id, number, attempts in reader.all(_DUE, (now_ms,))
+            ]
+
+        dues = await self._store.database.read(load)
+        free: dict[Trunk, int] = {}
+        of_account: Counter[int] = Counter()
+        plan: list[tuple[Due, Trunk, Script]] = []
+        for due in dues:
+            if len(plan) == LEAVE_MAX:
+                break
+            account_id = due.campaign.account_id
+            if self._of_account[account_id] + of_account[account_id] >= self._account_calls_max:
+                continue
+            trunk = self._trunk_for(due.number, free)
+            script = None if trunk is None else await self._script(due.campaign)
+            if trunk is None or script is None:
+                continue
+            free[trunk] -= 1
+            of_account[account_id] += 1
+            plan.append((due, trunk, script))
+        return plan
+
+    def _trunk_for(self, number: int, free: dict[Trunk, int]) -> Trunk | None:
+        for trunk in self._routes.find(number):
+            if trunk.is_up and free.setdefault(trunk, trunk.free_calls) > 0:
+                return trunk
+        return None
+
+    async def _script(self, campaign: Campaign) -> Script | None:
+        now_s = self._store.clock.monotonic_s()
+        if self._silent_until_s.get(campaign.id, 0.0) > now_s:
+            return None
+        try:
+            script = await self._scripts.of(campaign)
+        except (SpeechUnavailable, LanguageUnknown, TextRefused) as error:
+            # It was spoken when it was accepted: the engine is away for now, or was changed meanwhile.
+            _log.warning("a campaign cannot be spoken now", campaign=campaign.id, reason=str(error))
+        except SoundMissing:
+            _log.error("a campaign's audio file is gone", campaign=campaign.id)
+        else:
+            self._silent_until_s.pop(campaign.id, None)
+            return script
+        self._silent_until_s[campaign.id] = now_s + SPEECH_AGAIN_S
+        return None

@@ -1,0 +1,82 @@
+"""The history of a campaign, for a person: who was called when, by which trunk, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from chappe.calls.states import State
+from chappe.storage.database import Reader
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One call. `result` is "" while it is under way."""
+
+    attempt: int
+    operator: str
+    left_at_ms: int
+    answered_at_ms: int | None
+    ended_at_ms: int | None
+    result: str
+    status: int
+    cause: int
+    party: str
+    reason: str
+    played_ms: int
+    progress: str
+
+
+@dataclass(frozen=True)
+class CalleeHistory:
+    """A callee and its calls, oldest first."""
+
+    number: int
+    state: State
+    due_at_ms: int
+    changed_at_ms: int
+    cost_micro: int
+    refund_micro: int
+    duration_s: int
+    attempts: list[Attempt]
+
+
+@dataclass(frozen=True)
+class CampaignHistory:
+    """A campaign without its text. `notice_to`: who is to be told by e-mail that it has ended."""
+
+    token: str
+    email: str
+    kind: str
+    accepted_at_ms: int
+    ended_at_ms: int | None
+    notice_to: str
+    callees: list[CalleeHistory]
+
+
+def campaign_history(reader: Reader, token: str) -> CampaignHistory | None:
+    """The history of a campaign of any account; None when there is no such campaign."""
+    row = reader.one(
+        "SELECT c.id, a.email, c.kind, c.created_at_ms, c.ended_at_ms, c.email FROM campaigns c"
+        " JOIN accounts a ON a.id = c.account_id WHERE c.token = ?",
+        (token,),
+    )
+    if row is None:
+        return None
+    campaign_id, email, kind, created_at_ms, ended_at_ms, notice_to = row
+    attempts: dict[int, list[Attempt]] = {}
+    for number, *columns in reader.all(
+        "SELECT number, attempt, operator, left_at_ms, answered_at_ms, ended_at_ms, result, status, cause, party,"
+        " reason, played_ms, progress FROM call_attempts WHERE campaign_id = ? ORDER BY number, attempt",
+        (campaign_id,),
+    ):
+        attempts.setdefault(number, []).append(Attempt(*columns))
+    callees = [
+        CalleeHistory(row[0], State(row[1]), row[2], row[3], row[4], row[5], row[6], attempts.get(row[0], []))
+        for row in reader.all(
+            "SELECT number, state, due_at_ms, changed_at_ms, cost_micro, refund_micro, duration_s FROM callees"
+            " WHERE campaign_id = ? ORDER BY number",
+            (campaign_id,),
+        )
+    ]
+    return CampaignHistory(token, email, kind, created_at_ms, ended_at_ms, notice_to, callees)
