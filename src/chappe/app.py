@@ -248,6 +248,8 @@ async def _start_parts(
         begin=None if inline is None else FastSend(api, inline).begin,
     )
     parts.push_async_callback(listener.stop)
+    # Clients, operators and commands that make us wait do so side by side: all of it within 10 s.
+    parts.push_async_callback(_stop_together, listener.stop, delivery.stop, administration.close)
     if simulator is not None:
         parts.callback(simulator.end_streams)
     port = await listener.listen(settings.host, settings.port)
@@ -260,6 +262,10 @@ async def _start_parts(
     if settings.database is None:
         await administration.open()
     return f"http://{_printed(settings.host)}:{port}"
+
+
+async def _stop_together(*stops: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.gather(*(stop() for stop in stops))
 
 
 def _smpp_operators(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from chappe.messages.accept import Acceptor
@@ -45,9 +46,11 @@ class SmsDelivery:
         self._rematch = Rematch(self._outcomes, on_unexpected) if store.database.is_shared else None
         self._store = store
         self.acceptor = Acceptor(store, self._accepted)
+        self._is_running = False
 
     async def start(self) -> None:
         """Takes up what an earlier process left, connects the operators, begins to dispatch."""
+        self._is_running = True
         await self._dispatcher.start()
         for operator in self.routes.operators:
             await operator.start(self._outcomes, self._dispatcher.wake)
@@ -56,10 +59,12 @@ class SmsDelivery:
             self._rematch.start()
 
     async def stop(self) -> None:
-        """Nothing leaves any more; the operators say what they still have to say."""
+        """Nothing leaves any more; the operators say what they still have to say. Once; then nothing more happens."""
+        if not self._is_running:
+            return
+        self._is_running = False
         await self._dispatcher.stop()
-        for operator in self.routes.operators:
-            await operator.stop()
+        await asyncio.gather(*(operator.stop() for operator in self.routes.operators))
         await self._sweep.stop()
         if self._rematch is not None:
             await self._rematch.stop()

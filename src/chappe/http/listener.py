@@ -21,7 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEEP_ALIVE_S = 75
-STOP_S_MAX = 8.0
+STOP_S_MAX = 6.0
 BACKLOG = 2048
 
 

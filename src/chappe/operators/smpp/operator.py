@@ -28,8 +28,10 @@ from chappe.settings import OperatorSettings, SettingsRefused
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("smpp")
 
-ANSWERS_S_MAX: Final = 3.0
-"""When it stops: for the answers under way, and again for their commit."""
+ANSWERS_S_MAX: Final = 2.5
+"""When it stops: for the answers under way, and again for their commit. With unbinding in between and a socket that is
+not read, less than the server has to stop.
+"""
 TRANSIENT: Final = frozenset({int(CommandStatus.ESME_RSYSERR), int(CommandStatus.ESME_RX_T_APPN)})
 """The operator's own trouble: worth another try, but some mean "no" by it."""
 TRIES_MAX: Final = 4
