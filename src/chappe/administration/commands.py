@@ -344,7 +344,9 @@ class Administration:
         return count
 
     async def _message(self, command: MessageShow) -> Result:
-        found = await self._store.database.read(lambda reader: history(reader, command.message_id))
+        found = None
+        if 0 < command.message_id < 2**63:
+            found = await self._store.database.read(lambda reader: history(reader, command.message_id))
         if found is None:
             raise CommandRefused(f"there is no message {command.message_id}")
         shown = [shown_history(recipient) for recipient in found.recipients]

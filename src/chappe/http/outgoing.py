@@ -31,7 +31,9 @@ DRAIN_S_MAX = 2.0
 # Below the 5 s after which many servers (Node, Apache, uvicorn) close a connection that is idle.
 IDLE_S_MAX = 4.0
 NAMES_S = 10
-LOOKUPS_MAX = 64
+# A name server that does not answer keeps a look-up longer than its attempt lasts: more than twice as many as there
+# are attempts at once (webhooks/lanes.py), so that names of one account's never take all places.
+LOOKUPS_MAX = 320
 STALE_MAX = 10
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")

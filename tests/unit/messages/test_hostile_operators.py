@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from chappe.administration.commands import Administration, CommandRefused, MessageShow
 from chappe.credit.ledger import HOUSE_TOP_UPS, Posting, post
 from chappe.credit.money import AMOUNT_MICRO_MAX, MICRO
 from chappe.messages import sweep
@@ -191,3 +192,9 @@ async def test_credit_comes_back_to_an_account_that_is_full(world: World) -> Non
     await world.operator.say(world.operator.refuse(world.operator.taken[0]))
     assert await world.states(accepted.message_id) == {NUMBER: State.REFUSED}
     assert await world.balance() == AMOUNT_MICRO_MAX + PRICE
+
+
+@pytest.mark.parametrize("message_id", [-1, 0, 2**63, 10**30])
+async def test_the_history_of_an_id_that_none_can_have_is_refused(world: World, message_id: int) -> None:
+    with pytest.raises(CommandRefused, match="there is no message"):
+        await Administration(world.store).carry_out(MessageShow(message_id))

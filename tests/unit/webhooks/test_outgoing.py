@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from chappe import __version__
 from chappe.http import outgoing as module
 from chappe.http.outgoing import NotAnswered, Outgoing
+from chappe.webhooks.lanes import AT_ONCE_MAX
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -304,6 +305,25 @@ async def test_a_name_server_that_does_not_answer_holds_up_one_host_only() -> No
         assert await post(out, receiver.url(host="customer.example")) == 200
         results = await asyncio.gather(*stuck, return_exceptions=True)
         assert {str(result) for result in results} == {"no answer within 0.3 s"}
+        released.set()
+
+
+async def test_a_hundred_names_that_do_not_resolve_hold_up_no_other() -> None:
+    import threading
+
+    released = threading.Event()
+
+    def lookup(host: str) -> list[str]:
+        if host.startswith("stuck"):
+            released.wait(20)
+        return ["127.0.0.1"]
+
+    async with serving(Receiver()) as receiver, client(lookup=lookup, answer_s_max=0.3) as out:
+        for turn in range(2):  # a look-up outlives its attempt
+            urls = [receiver.url(host=f"stuck-{turn}-{n}.example") for n in range(AT_ONCE_MAX)]
+            stuck = [asyncio.create_task(post(out, url)) for url in urls]
+            assert await post(out, receiver.url(host=f"customer-{turn}.example")) == 200
+            await asyncio.gather(*stuck, return_exceptions=True)
         released.set()
 
 

@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 
 from chappe.messages.port import Receipt, Reply
 from chappe.operators.smpp.arrival import phone_number
+from chappe.operators.smpp.constants import EsmClass, TlvTag
+from chappe.operators.smpp.joining import OCTETS_MAX
 from chappe.operators.smpp.messages import DataSm, DataSmResp, DeliverSmResp
 from tests.wire.smpp.conftest import Bench
 from tests.wire.smpp.scripted import NUMBER, ScriptedSmsc, receipt_pdu, reply_pdu
@@ -137,6 +139,15 @@ async def test_parts_that_never_end_are_bounded(bench: Bench, smsc: ScriptedSmsc
     await until(lambda: len(bench.outcomes.replies) == 600 - 512)
     await advance(6)
     assert len(smsc.peer.answers) == 600
+
+
+async def test_a_text_of_huge_parts_is_cut(bench: Bench, smsc: ScriptedSmsc) -> None:
+    await bench.start()
+    for number in (1, 2, 3):
+        payload = ((int(TlvTag.MESSAGE_PAYLOAD), bytes((5, 0, 3, 7, 3, number)) + b"x" * 60_000),)
+        smsc.peer.send(reply_pdu(b"", esm_class=int(EsmClass.UDHI), tlvs=payload))
+    await until(lambda: len(smsc.peer.answers) == 3)
+    assert [len(reply.text) for reply in bench.outcomes.replies] == [OCTETS_MAX]
 
 
 async def test_waiting_parts_are_brought_at_the_stop(bench: Bench, smsc: ScriptedSmsc) -> None:

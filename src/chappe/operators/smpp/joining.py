@@ -16,6 +16,9 @@ WAIT_MS_MAX: Final = 5_000
 PARTS_MAX: Final = 512
 """Waiting at a time, of all texts together: the oldest text gives way."""
 
+OCTETS_MAX: Final = 65_536
+"""Of a joined text: as much as one message may have. Parts in message_payload could make it 16 MB."""
+
 
 @dataclass(slots=True)
 class _Text(Generic[T]):
@@ -86,8 +89,8 @@ class Joiner(Generic[T]):
         first = parts[0]
         if all(part.data_coding == first.data_coding for part in parts):
             # Octets first: a character may be cut in two.
-            octets = b"".join(part.octets for part in parts)
+            octets = b"".join(part.octets for part in parts)[:OCTETS_MAX]
             text = decode_text(octets, first.data_coding, self._default_alphabet).replace("\0", "")
         else:
-            text = "".join(part.reply.text for part in parts)
+            text = "".join(part.reply.text for part in parts)[:OCTETS_MAX]
         return replace(first.reply, text=text)
