@@ -63,7 +63,9 @@ def against_a_listener(script: Script, *, stop_after: bool = True) -> None:
 
     async def run() -> None:
         # No request of these tests gets as far as the store.
-        services = cast(Services, SimpleNamespace(store=SimpleNamespace(clock=SystemClock())))
+        database = SimpleNamespace(is_shared=False)
+        store = SimpleNamespace(clock=SystemClock(), database=database)
+        services = cast(Services, SimpleNamespace(store=store))
         api = PartnerApi(ENDPOINTS, services, load_settings(Flags(), {}), Metrics())
         listener = Listener(api, connections_max=10)
         port = await listener.listen("127.0.0.1", 0)
