@@ -31,6 +31,7 @@ def appends_per_second(folder: Path, octets: int, seconds: float) -> float:
 def _append(path: str, octets: int, seconds: float) -> float:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     data = os.urandom(octets)
+    os.sync()  # what others left to be written would be waited for by the first appends
     count, begin_s = 0, time.perf_counter()
     while (now_s := time.perf_counter()) < begin_s + seconds:
         written = os.write(fd, data)
