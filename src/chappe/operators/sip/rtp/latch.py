@@ -25,7 +25,8 @@ class Latch:
 
     def __init__(self, agreed: Address, policy: Policy = "any") -> None:
         self._policy: Policy = policy
-        self._agreed = self.remote = agreed
+        self._agreed: Address = agreed
+        self.remote: Address = agreed
         self._candidate: tuple[Address, int] | None = None
         self._count = 0
         self._ssrc: int | None = None
