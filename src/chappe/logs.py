@@ -21,6 +21,28 @@ _NAMES = frozenset(
 )
 
 
+class Sparing:
+    """Says which of many lines of one kind are logged: what a peer or a full disk causes must not fill the log."""
+
+    def __init__(self, lines_max: int = 20, every_s: float = 60.0) -> None:
+        self._lines_max = lines_max
+        self._every_s = every_s
+        self._began_s = 0.0
+        self._lines = 0
+        self._kept_back = 0
+
+    def kept_back(self, now_s: float) -> int | None:
+        """How many lines before this one were not logged; None when this one is not to be logged either."""
+        if self._lines == 0 or now_s - self._began_s >= self._every_s:
+            self._began_s, self._lines = now_s, 0
+        if self._lines >= self._lines_max:
+            self._kept_back += 1
+            return None
+        self._lines += 1
+        kept_back, self._kept_back = self._kept_back, 0
+        return kept_back
+
+
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replaces what looks like a secret, and every value whose name says that it is one."""
     for name, value in event.items():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from chappe.logs import Sparing
 from chappe.messages.meta import MessageCache, MessageMeta
 from chappe.messages.port import FINAL_RECEIPTS, Departure, Operator, Outcome, Receipt, Reply, Submitted
 from chappe.messages.receipts import Found, find_submission, keep_unmatched, take_waiting
@@ -131,6 +132,7 @@ class CommittedOutcomes:
         self._messages = messages
         self._on_events = on_events
         self._on_lost = on_lost
+        self._strangers = Sparing()
         self._may_be_unmatched = True
         self._is_shared = store.database.is_shared
 
@@ -393,7 +395,9 @@ class CommittedOutcomes:
             ),
         )
         if message is None:
-            _log.warning("a reply from a number that nothing was sent to")
+            kept_back = self._strangers.kept_back(self._store.clock.monotonic_s())
+            if kept_back is not None:
+                _log.warning("a reply from a number that nothing was sent to", kept_back=kept_back)
             return
         if is_stop:
             opt_out(batch.tx, batch.next_optout(), message.account_id, reply.number, "reply", batch.now_ms)

@@ -15,6 +15,7 @@ import structlog
 from chappe.accounts.account import Account, address_is_allowed
 from chappe.accounts.find import account_by_key_hash
 from chappe.accounts.keys import KEY_CHARS_MAX, key_hash
+from chappe.logs import Sparing
 from chappe.metrics import Metrics
 from chappe.partner import catalogue, catalogue_server
 from chappe.partner.client_address import ClientAddress
@@ -65,6 +66,7 @@ class PartnerApi:
         self._answers = Answers(services.store)
         self._always_200 = settings.errors.http_status == "always-200"
         self.client_address = ClientAddress(settings.http.trusted_proxies)
+        self._unavailable = Sparing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Request(scope, scope["headers"])
@@ -84,7 +86,11 @@ class PartnerApi:
             return error
         page_name = f"{page.product}.{page.name}" if page else "none"
         if isinstance(error, StorageUnavailable):
-            _log.error("the storage is not available", page=page_name, reason=str(error))
+            kept_back = self._unavailable.kept_back(self.services.store.clock.monotonic_s())
+            if kept_back is not None:
+                _log.error(
+                    "the storage is not available", page=page_name, reason=str(error), kept_back=kept_back
+                )
             return catalogue_server.unavailable()
         if isinstance(error, OutcomeUnknown):
             # Not 503, which would say that nothing was done.

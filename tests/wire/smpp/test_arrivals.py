@@ -141,6 +141,14 @@ async def test_parts_that_never_end_are_bounded(bench: Bench, smsc: ScriptedSmsc
     assert len(smsc.peer.answers) == 600
 
 
+async def test_a_flood_of_what_makes_no_sense_does_not_fill_the_log(bench: Bench, smsc: ScriptedSmsc) -> None:
+    await bench.start()
+    with capture_logs() as logs:
+        smsc.peer.send(*(reply_pdu(b"x", source_addr="") for _ in range(300)))
+        await until(lambda: len(smsc.peer.answers) == 300)
+    assert len(logs) == 20
+
+
 async def test_a_text_of_huge_parts_is_cut(bench: Bench, smsc: ScriptedSmsc) -> None:
     await bench.start()
     for number in (1, 2, 3):

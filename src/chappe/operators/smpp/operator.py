@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import structlog
 
+from chappe.logs import Sparing
 from chappe.messages.port import Departure, Outcomes, Receipt, Reply, Submitted, Wake
 from chappe.operators.smpp.arrival import read_arrival
 from chappe.operators.smpp.committer import Committer
@@ -74,6 +75,7 @@ class SmppOperator:
         self._writer = Writer(settings)
         self._joiner: Joiner[tuple[Connection, DeliverSm | DataSm]] = Joiner(self._default_alphabet)
         self._links: list[Link] = []
+        self._senseless, self._late = Sparing(), Sparing()
         self._has_ready = False
         self._live_binds = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -182,7 +184,7 @@ class SmppOperator:
     def answered_late(self, submission: Submission, event: ResponseLate) -> None:
         response = event.response
         accepted = response.command_status == 0 and not isinstance(response, GenericNack)
-        _log.warning("an answer came late", operator=self.name, accepted=accepted)
+        self._complain(self._late, "an answer came late", accepted=accepted)
         if accepted:
             # Its slot was given back when it was reported as lost.
             self._outcome(submission, "accepted", None, _message_id(response), is_late=True)
@@ -193,7 +195,7 @@ class SmppOperator:
     def arrived(self, connection: Connection, request: DeliverSm | DataSm) -> None:
         arrival = read_arrival(request, self._default_alphabet, self._settings.country_code)
         if arrival is None:
-            _log.warning("an incoming message that makes no sense", operator=self.name)
+            self._complain(self._senseless, "an incoming message that makes no sense")
             connection.respond(request.response())
         elif isinstance(arrival, Receipt | Reply):
             self._committer.put(arrival, connection, request)
@@ -212,6 +214,11 @@ class SmppOperator:
             self._count_unexpected()
 
     # Inside
+
+    def _complain(self, sparing: Sparing, what: str, **details: object) -> None:
+        kept_back = sparing.kept_back(self._now_ms() / 1000)
+        if kept_back is not None:
+            _log.warning(what, operator=self.name, kept_back=kept_back, **details)
 
     def _now_ms(self) -> int:
         return int(self._loop.time() * 1000)
