@@ -21,7 +21,7 @@ T = TypeVar("T")
 Role = Literal["api", "worker", "all"]
 ROLES: tuple[Role, ...] = ("api", "worker", "all")
 Product = Literal["sms", "voice", "mail", "rcs"]
-SIMULATED: tuple[Product, ...] = ("sms",)
+SIMULATED: tuple[Product, ...] = ("sms", "voice")
 """Products that the built-in network has something for."""
 
 BINDS_MAX = 32

@@ -63,7 +63,7 @@ def test_without_any_source_the_defaults_count(tmp_path: Path) -> None:
     assert settings.rate_limits
     assert not settings.demo
     assert settings.errors.http_status == "by-meaning"
-    assert settings.simulated_products == ("sms",)
+    assert settings.simulated_products == ("sms", "voice")
     assert load_settings(Flags(), {}).data == Path("var")
 
 
@@ -111,7 +111,7 @@ def test_the_documented_configuration_is_read(tmp_path: Path) -> None:
     settings = load(tmp_path, DOCUMENTED)
     assert [operator.name for operator in settings.operators] == ["op1", "trunk1", "relay1"]
     assert settings.operators[0].password == "secret"
-    assert settings.simulated_products == ()
+    assert settings.simulated_products == ("voice",)
     assert load(tmp_path, DOCUMENTED, no_simulator=True).simulated_products == ()
     assert load(tmp_path, DOCUMENTED, {"CHAPPE_SIMULATOR": "off"}).simulated_products == ()
 
