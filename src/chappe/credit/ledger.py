@@ -8,7 +8,8 @@ enforced inside the UPDATE itself: two debits cannot both see the same money.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chappe.credit.money import AMOUNT_MICRO_MAX
 from chappe.storage.database import Transaction
@@ -35,8 +36,7 @@ class BalanceTooLarge(Exception):
     """The movement would take the balance over what an account may hold; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """A movement of money: `amount_micro` (negative: a debit) to `account_id`, its opposite to `twin_id`.
 
     `cause` and `cause_id` name what it is for ("top-up", "sms" and the message id ...).

@@ -27,6 +27,7 @@ PRICES_CHANGED = "prices"
 EVERY_ACCOUNT = 0
 PREFIX_CHARS_MAX = 15
 FRANCE = "33"
+KNOWN_MAX = 4096
 
 
 class PriceRefused(Exception):
@@ -53,6 +54,8 @@ class PriceBook:
 
     def __init__(self) -> None:
         self._prices: dict[tuple[int, str], dict[str, int]] = {}
+        self._known: dict[tuple[int, str], dict[str, int | None]] = {}
+        """What `units_micro` found, by whose prices they are: the beginning of a number -> its price."""
         self._in_france: dict[int, dict[str, int | None]] = {}
         """By account that has a price of its own, and by `EVERY_ACCOUNT`: the credits pages ask three at each call."""
         self.load([])
@@ -65,6 +68,7 @@ class PriceBook:
         for account_id, article, prefix, unit_micro in stored:
             prices.setdefault((account_id, article), {})[prefix] = unit_micro
         self._prices = prices
+        self._known.clear()
         self._longest = {key: max(map(len, by_prefix)) for key, by_prefix in prices.items()}
         self._in_france = {
             owner: {article: self.unit_micro(owner, article, FRANCE) for article in ARTICLES}
@@ -89,8 +93,11 @@ class PriceBook:
     def units_micro(self, account_id: int, article: str, numbers: Sequence[str]) -> list[int | None]:
         """`unit_micro` of many numbers: those that begin alike, as far as any price looks, are asked once."""
         longest = self._longest
-        length = max(longest.get((account_id, article), 0), longest.get((EVERY_ACCOUNT, article), 0))
-        known: dict[str, int | None] = {}
+        own = longest.get((account_id, article))
+        length = max(own or 0, longest.get((EVERY_ACCOUNT, article), 0))
+        known = self._known.setdefault((EVERY_ACCOUNT if own is None else account_id, article), {})
+        if len(known) > KNOWN_MAX:
+            known.clear()
         units: list[int | None] = []
         for digits in numbers:
             beginning = digits[:length]

@@ -149,7 +149,9 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self.transport.is_closing():
             raise ConnectionAbortedError  # a pipelined request after the last one that is answered
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         if self.head_since is None:  # else it is the connection's first, whose time runs since it was made
             self.head_since = self.loop.time()
         self.idle_since = None
@@ -169,6 +171,11 @@ class LimitedConnection(HttpToolsProtocol):
 
     def start_request(self) -> None:
         """The head is complete: hands the request to the application."""
+        # What uvicorn does when a request begins, which is no use to requests that never come here.
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
         super().on_headers_complete()
         self.head_since = None
         self.body_since = self.loop.time()

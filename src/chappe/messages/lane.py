@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from chappe.messages.meta import MessageCache, MessageMeta
 from chappe.messages.port import Departure, Operator
 from chappe.messages.request import OUTBOX_DUE
@@ -30,8 +32,7 @@ _GIVE_BACK = "UPDATE outbox SET lease_owner = '' WHERE lease_owner = ? AND route
 _WAITING = f"SELECT number, attempts FROM recipients WHERE message_id = ? AND state = {State.WAITING:d}"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, gc=False):
     """A recipient ready to leave. `is_again`: it is `leaving` already, its answer was lost."""
 
     message: MessageMeta

@@ -8,8 +8,9 @@ nothing is handed over; what was already handed over comes back as `lost`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 ReceiptState = Literal[
     "delivered", "undelivered", "expired", "rejected", "deleted", "unknown", "accepted", "enroute"
@@ -19,8 +20,7 @@ FINAL_RECEIPTS: frozenset[ReceiptState] = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(msgspec.Struct, frozen=True, gc=False):
     """One recipient's message on its way to an operator. `number`: E.164 digits as an integer.
 
     `parts` are the segments in order, each as text; `is_unicode` says that they are counted in UCS-2. `which` are
@@ -38,8 +38,7 @@ class Departure:
     left_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True, gc=False):
     """The operator's answer to one part, or its absence. `part` counts from 0.
 
     outcome: "accepted" (smsc_message_id is set, perhaps empty), "refused" (a final no: command_status),
@@ -56,8 +55,7 @@ class Submitted:
     is_late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """A delivery receipt. `candidates`: the message id in every spelling to try, first as it stands, never empty;
     those after the first are guesses. `number`: the phone that it names, E.164 digits, None where it names none.
     """
@@ -68,8 +66,7 @@ class Receipt:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A message from a phone. `number`: its E.164 digits; `destination`: what it was sent to, as given."""
 
     number: int

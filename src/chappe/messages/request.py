@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chappe.storage.database import Transaction
 
@@ -12,8 +13,7 @@ OUTBOX_DUE = "outbox"
 """What the dispatchers of other processes are told by."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(msgspec.Struct, frozen=True, gc=False):
     """One message for one or many numbers. Numbers are E.164 digits as integers, distinct, at most 500.
 
     `costs_micro` has the cost of each number, in the same order: segments times the unit price.
@@ -38,8 +38,7 @@ class SendRequest:
     is_marketing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An accepted request: on disk, debited once. `opted_out` were left out and cost nothing."""
 
     message_id: int

@@ -15,10 +15,11 @@ rest.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from chappe.numbers.country import FRENCH_CODES, calling_code
 
@@ -51,16 +52,14 @@ class Refusal(Enum):
     DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """`raw`: what was given, without outer blanks, at most `TOKEN_CHARS_MAX` characters."""
 
     raw: str
     why: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Recipients:
+class Recipients(msgspec.Struct, frozen=True, gc=False):
     """`e164`: distinct numbers such as "+33612345678", in the order given (`int()` gives the integer form).
     `refused`: the others in the order given; of a number given twice the first is kept.
     """

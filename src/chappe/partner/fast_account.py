@@ -24,8 +24,9 @@ class FastAccounts:
 
     def find(self, key: str, headers: Sequence[Header], peer: str) -> Account | None:
         """The account of `key`, if it is active and may ask from here. Raises `StorageUnavailable`."""
-        hashed = key_hash(self._vault, key)
-        account = self._database.read_inline(lambda reader: account_by_key_hash(reader, hashed))
+        account = self._database.read_once(
+            key, lambda reader: account_by_key_hash(reader, key_hash(self._vault, key))
+        )
         if (
             account is None
             or account.state != "active"

@@ -7,6 +7,7 @@ JSON keys.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 from xml.sax.saxutils import escape
 
@@ -171,6 +172,7 @@ def _escaped(text: str) -> str:
     return escape(_legal(text)).replace("\r", "&#13;")
 
 
+@lru_cache(maxsize=4096)  # what a request costs is nearly always one of a few amounts
 def money(micro: int) -> msgspec.Raw:
     """Euros as an exact number, never a float: 41000 is ``0.041``, 1000000 is ``1``; for `cost` and the like."""
     return msgspec.Raw(exact_text(micro).encode())

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chappe.storage.database import Batch, Item, Reader, StorageRefused, StorageUnavailable, Transaction, Unit
 from chappe.storage.group_commit import GroupCommit
@@ -22,6 +22,8 @@ from chappe.storage.sqlite_connection import (
 )
 
 T = TypeVar("T")
+
+_UNREAD: Any = object()
 
 CHECKPOINT_EVERY_S = 1.0
 SQLITE_VERSION_MIN = (3, 35, 0)
@@ -46,6 +48,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise StorageRefused(f"cannot open the database {path}: {error}") from error
         self._reader = SqliteTransaction(self._connection)
+        self._read_in_turn: dict[str, Any] = {}
         self._group_commit = GroupCommit(self._writer)
         self._presence = Alone()
         self._loop = asyncio.get_running_loop()
@@ -93,7 +96,17 @@ class SqliteDatabase:
                 raise StorageUnavailable(f"read failed: {error}") from error
             raise
 
+    def read_once(self, name: str, query: Callable[[Reader], T]) -> T:
+        """As `read_inline`; what was read under the same name in this turn of the loop is not read again, for it would
+        be the same. A name stands for one query.
+        """
+        found = self._read_in_turn.get(name, _UNREAD)
+        if found is _UNREAD:
+            found = self._read_in_turn[name] = self.read_inline(query)
+        return found
+
     def _end_snapshot(self) -> None:
+        self._read_in_turn.clear()
         # Closed, or ended by SQLite itself after a fault of the disk.
         if not self._closing.is_set() and self._connection.in_transaction:
             self._connection.execute(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from chappe.administration.commands import Administration, CommandRefused, MessageShow
@@ -20,7 +20,7 @@ from tests.unit.messages.world import NUMBER, PRICE, World
 
 def late(world: World, departure: Departure, smsc_message_id: str, part: int = 0) -> Submitted:
     accepted = world.operator.accept(departure, part, smsc_message_id)
-    return dataclasses.replace(accepted, is_late=True)
+    return msgspec.structs.replace(accepted, is_late=True)
 
 
 async def after_the_answer_was_lost(world: World, count: int = 1, parts: Iterable[int] = (0,)) -> Departure:

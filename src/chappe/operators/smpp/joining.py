@@ -3,7 +3,7 @@
 Nothing is acknowledged that is not committed, so an operator that delivers one at a time waits too: not long.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from chappe.messages.port import Reply
@@ -93,4 +93,4 @@ class Joiner(Generic[T]):
             text = decode_text(octets, first.data_coding, self._default_alphabet).replace("\0", "")
         else:
             text = "".join(part.reply.text for part in parts)[:OCTETS_MAX]
-        return replace(first.reply, text=text)
+        return Reply(first.reply.number, first.reply.destination, text)

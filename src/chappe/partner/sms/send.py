@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chappe.accounts.account import Account
 from chappe.credit.ledger import InsufficientCredit
@@ -62,8 +63,7 @@ def _url_invalid(name: str) -> Fault:
     return constraint(name, Message("Cette URL n'est pas valide", "This URL is not valid"))
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct, gc=False):
     """What a send asks for, found good but not yet priced. `due_at_ms` None: at once."""
 
     text: str
@@ -155,8 +155,7 @@ def read_draft(call: Call, numbers: Recipients) -> Draft:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(msgspec.Struct, frozen=True, gc=False):
     """A draft that can be accepted: it has a way and a price. `refused`: the numbers left out, with their codes."""
 
     request: SendRequest
