@@ -61,5 +61,5 @@ requirements: ## compiles requirements/*.txt from pyproject.toml
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --extra speech -c requirements/runtime.txt pyproject.toml -o requirements/speech.txt
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --extra dev --extra speech -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
-clean:
+clean: ## removes what the other targets made, except ./var
 	rm -rf .venv node_modules build

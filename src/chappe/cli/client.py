@@ -96,7 +96,8 @@ def call(
                 reason = f"{url} answered {error.code}"
         raise Refused(reason) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise Refused(f"{url} does not answer: {error}") from error
+        reason = getattr(error, "reason", error)
+        raise Refused(f"{url} does not answer ({reason}): is it the address? --url or CHAPPE_URL") from error
 
 
 def _credits(options: argparse.Namespace) -> int:

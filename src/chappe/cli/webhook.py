@@ -46,7 +46,7 @@ def _list(options: argparse.Namespace) -> int:
             event["id"],
             event["kind"],
             event["state"],
-            f"{event['attempts']} attempts",
+            f"{event['attempts']} attempt{'' if event['attempts'] == 1 else 's'}",
             event["lastResult"] or "-",
             when,
             event["email"] or "-",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from chappe import __version__
-from chappe.console.reference import sections
+from chappe.console.reference import BASE, sections
 from chappe.metrics import Metrics
 from chappe.partner.endpoint import Endpoint
 from chappe.partner.errors import Message
@@ -85,8 +86,10 @@ def pages(
     async def openapi_page(_: Request) -> Response:
         return Response(openapi, media_type="application/json")
 
-    async def docs(_: Request) -> Response:
-        return HTMLResponse(reference, headers=_HEADERS)
+    async def docs(request: Request) -> Response:
+        """The reference, its examples with the address that it was asked at."""
+        address = str(request.base_url).rstrip("/")
+        return HTMLResponse(reference.replace(BASE, escape(address)), headers=_HEADERS)
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chappe.partner import catalogue
 from chappe.partner.endpoint import Endpoint, Field
 
+BASE = "http://chappe.invalid"
+"""Stands on the page for the address that it was asked at."""
 _TITLES = {"sms": "SMS Partner", "voice": "Voice Partner", "mail": "Mail Partner"}
 
 
@@ -47,8 +50,8 @@ def _entry(endpoint: Endpoint) -> Entry:
     page = endpoint.page
     base = f"/{page.product}/v1"
     missing = page.missing_key or catalogue.resolve(page, page.missing_key_code)
-    errors = [(str(page.missing_key_code), missing.fr, missing.http_status)]
-    errors += [(str(code), message.fr, message.http_status) for code, message in page.errors.items()]
+    table = {page.missing_key_code: missing, **catalogue.table(page)}
+    codes = sorted(table, key=lambda code: (isinstance(code, str), code))
     return Entry(
         anchor=f"{page.product}-{page.name.replace('/', '-')}",
         title=endpoint.title,
@@ -60,18 +63,28 @@ def _entry(endpoint: Endpoint) -> Entry:
             Field("_format", "json (default) or xml"),
         ],
         example=json.dumps(endpoint.example, indent=2, ensure_ascii=False),
-        errors=errors,
+        errors=[(str(code), table[code].fr, table[code].http_status) for code in codes],
         curl=_curl(endpoint, base),
     )
 
 
 def _curl(endpoint: Endpoint, base: str) -> str:
+    """A line to copy: with the shortest path, and every other parameter where the documentation's samples have it."""
     page = endpoint.page
-    path = page.paths[-1].replace("{apiKey}", "YOUR_API_KEY")
-    required = {field.name: "…" for field in endpoint.fields if field.required}
-    if page.methods[0] == "GET":
-        query = "" if "{apiKey}" in page.paths[-1] else "apiKey=YOUR_API_KEY"
-        query += "".join(f"&{name}={value}" for name, value in required.items())
-        return f"curl 'http://127.0.0.1:8000{base}{path}{'?' if query else ''}{query}'"
-    body = json.dumps({"apiKey": "YOUR_API_KEY", **required}, ensure_ascii=False)
-    return f"curl -X {page.methods[0]} http://127.0.0.1:8000{base}{path} -d '{body}'"
+    path = min(page.paths, key=lambda path: path.count("{"))
+    for name in re.findall(r"{(\w+)}", path):
+        path = path.replace(f"{{{name}}}", "YOUR_API_KEY" if name == "apiKey" else name.upper())
+    given = {} if "YOUR_API_KEY" in path else {"apiKey": "YOUR_API_KEY"}
+    given |= {
+        field.name: "…" for field in endpoint.fields if field.required and field.name.upper() not in path
+    }
+    url = f"{BASE}{base}{path}"
+    method = page.methods[0]
+    if page.accepts_multipart:
+        parts = (f"-F '{name}={'@FILE' if name == 'file' else value}'" for name, value in given.items())
+        return f"curl {url} {' '.join(parts)}"
+    if method == "POST":
+        return f"curl {url} -d '{json.dumps(given, ensure_ascii=False)}'"
+    query = "&".join(f"{name}={value}" for name, value in given.items())
+    verb = "" if method == "GET" else f"-X {method} "
+    return f"curl {verb}'{url}{'?' if query else ''}{query}'"

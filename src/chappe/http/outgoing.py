@@ -177,7 +177,7 @@ class Outgoing:
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, address = info
         if address[0] not in self._allowed:
-            raise AddressRefused(f"the address {address[0]} is not public and not allowed")
+            raise AddressRefused(f"the address {address[0]} is not public and not in callback_allow")
         return socket.socket(family, kind, protocol)
 
 
@@ -199,7 +199,9 @@ class _GuardedResolver(AbstractResolver):
         found = await self._addresses(host)
         allowed = [address for address in found if address in self._allowed]
         if not allowed:
-            raise AddressRefused(f"the host leads to {found[0]}, which is not public and not allowed")
+            raise AddressRefused(
+                f"the host leads to {found[0]}, which is not public and not in callback_allow"
+            )
         return [
             ResolveResult(
                 hostname=host,
