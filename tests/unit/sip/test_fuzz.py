@@ -121,3 +121,10 @@ def test_a_value_made_to_be_slow_is_read_in_no_time(text):
     for name in ("From", "Contact", "Via", "X"):
         everything(request("INVITE", f"{name}: {text[:31_000]}"))
         everything(request("INVITE", f"{name}: " + text[:15_000].replace(" ", "\n ")))
+
+
+def test_a_control_character_in_a_parameter_is_the_peers_fault():
+    """It could be read, but an answer that repeats it could not be written."""
+    for via in ('SIP/2.0/UDP host;x="a\x01b"', 'SIP/2.0/UDP host;x="a\\\x07b"', "SIP/2.0/UDP host;x=a\x01b"):
+        with pytest.raises(RemoteError):
+            parse_via(via)

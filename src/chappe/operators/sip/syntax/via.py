@@ -93,6 +93,8 @@ def parse_via(text: str) -> Via:
     if port is not None and not 0 < port < 65536:
         raise RemoteError("Via has no port number for a port")
     parameters, position = read_parameters(text, match.end())
+    if any(value and CONTROL.search(value) for value in parameters.values()):
+        raise RemoteError("Via holds a control character")  # an answer could not repeat it
     position = skip_blank(text, position)
     if position != len(text) and text[position] != ",":
         raise RemoteError("Via has something behind it")
