@@ -46,6 +46,11 @@ BENCHMARKS = (
         "bench.end_to_end_lists",
         "requests of 100 from request to stored receipt, 200,000 messages",
     ),
+    Benchmark(
+        "postgres",
+        "bench.postgres",
+        "PostgreSQL: one account's sends beside pgbench, requests of 500, two workers",
+    ),
     Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
     Benchmark(
         "stored", "bench.stored", "end to end and status with 10,000,000 messages stored", is_long=True

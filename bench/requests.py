@@ -41,8 +41,13 @@ operators = ["op1"]
 def sending_folder(data: Path, port: int, window: int) -> Filled:
     """A folder whose SMS go to the SMSC at `port`; limits out of the way but taken. Gives the account that sends."""
     data.mkdir()
-    (data / "chappe.toml").write_text(_CONFIGURATION.format(port=port, window=window))
+    (data / "chappe.toml").write_text(sending_configuration(port, window))
     return sender(data)
+
+
+def sending_configuration(port: int, window: int) -> str:
+    """The chappe.toml of such a folder."""
+    return _CONFIGURATION.format(port=port, window=window)
 
 
 def singles(account: Filled, count: int) -> list[Exchange]:

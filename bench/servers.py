@@ -43,9 +43,15 @@ class Server:
     """A process that prints `ready http://127.0.0.1:PORT`. `ready_s` is how long that took."""
 
     def __init__(
-        self, command: Sequence[str | Path], name: str, *, pin: Callable[[], None] = pin_server
+        self,
+        command: Sequence[str | Path],
+        name: str,
+        *,
+        pin: Callable[[], None] = pin_server,
+        environment: dict[str, str] | None = None,
     ) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAPPE_")}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("CHAPPE_")}
+        environment = kept | (environment or {})
         begin_s = time.perf_counter()
         self.name = name
         self._process = subprocess.Popen(

@@ -17,6 +17,7 @@ bearerbox                           kannel
 pkg:libnet-smpp-perl                libnet-smpp-perl
 espeak-ng                           espeak-ng
 strace                              strace
+ip                                  iproute2
 chromium                            chromium
 '
 

@@ -64,12 +64,14 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def _run(command: list[Path | str], *, check: bool = True, cwd: Path = Path("/")) -> Any:
+def _run(
+    command: list[Path | str], *, check: bool = True, cwd: Path = Path("/"), password: str | None = None
+) -> Any:
     try:
         done = subprocess.run(
             list(map(str, command)),
             cwd=cwd,
-            env=_environment(),
+            env=_environment() | ({"PGPASSWORD": password} if password else {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -86,7 +88,9 @@ def _run(command: list[Path | str], *, check: bool = True, cwd: Path = Path("/")
 class PostgresServer:
     """One cluster. A context manager that starts it, and at the end stops it and removes its folder."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, host: str = "", **settings: str) -> None:
+        """`host`: an address beside 127.0.0.1 that it listens on, for clients of that network."""
+        self._host = host
         self._bin = programs()
         self._settings = settings
         self._folder = Path(tempfile.mkdtemp(prefix="chappe-postgres-"))
@@ -110,6 +114,9 @@ class PostgresServer:
                     *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
                 ]
             )
+            if self._host:
+                with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+                    rules.write(f"host all all {self._host}/24 scram-sha-256\n")
             self.start()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -125,15 +132,15 @@ class PostgresServer:
     def log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")
 
-    def url(self, database: str = "postgres", *, port: int | None = None) -> str:
+    def url(self, database: str = "postgres", *, host: str = "127.0.0.1", port: int | None = None) -> str:
         """Of a database on this server; through another `port` where a proxy stands before it."""
-        return f"postgresql://{USER}:{quote(self._password)}@127.0.0.1:{port or self.port}/{database}"
+        return f"postgresql://{USER}:{quote(self._password)}@{host}:{port or self.port}/{database}"
 
     def start(self) -> None:
         """Returns when it accepts connections."""
         assert self._process is None, "it is started already"
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": f"127.0.0.1,{self._host}" if self._host else "127.0.0.1",
             "unix_socket_directories": "",
             "port": str(self.port),
             "max_connections": "200",
@@ -184,6 +191,22 @@ class PostgresServer:
         answer = self._query(sql, database)
         assert answer is not None
         return answer
+
+    def query_file(self, sql: str, database: str) -> None:
+        """Runs many statements, such as a dump."""
+        file = self._folder / "statements.sql"
+        file.write_text(sql)
+        file.chmod(0o644)
+        _run([self._bin / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", file, self.url(database)])
+
+    def pgbench(self, script: str, *arguments: str) -> str:
+        """What pgbench says of a run of `script` on the database `postgres`."""
+        file = self._folder / "script.sql"
+        file.write_text(script)
+        file.chmod(0o644)
+        where = ["--host=127.0.0.1", f"--port={self.port}", f"--username={USER}", f"--file={file}"]
+        done = _run([self._bin / "pgbench", *where, *arguments, "postgres"], password=self._password)
+        return done.stdout
 
     def run(self, program: str, *arguments: str, database: str = "postgres") -> str:
         """Standard output of one of PostgreSQL's programs on a database."""

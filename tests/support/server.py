@@ -47,7 +47,8 @@ class ChappeServer:
     """`chappe serve` on a free port of 127.0.0.1, its data in `directory`/data.
 
     Write `data/chappe.toml` before `start()` to configure it. After `kill()` or `stop()`, `start()` begins
-    again on the same data (on another port, unless `port` was given). As a context manager it starts, and at
+    again on the same data (on another port, unless `port` was given). `prefix`: words that its command begins
+    with. As a context manager it starts, and at
     the end stops unless the test has ended it: a server that died by itself is an AssertionError.
     """
 
@@ -59,7 +60,9 @@ class ChappeServer:
         environment: dict[str, str] | None = None,
         rate_limits: bool = True,
         port: int = 0,
+        prefix: tuple[str, ...] = (),
     ) -> None:
+        self._prefix = prefix
         self.data = directory / "data"
         self.data.mkdir(parents=True, exist_ok=True)
         self.stderr_path = directory / "stderr.log"
@@ -108,7 +111,7 @@ class ChappeServer:
         command = [CHAPPE, "serve", "--host", "127.0.0.1", "--port", str(self._port), "--data", self.data]
         with self.stderr_path.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [*map(str, command), *self._options],
+                [*self._prefix, *map(str, command), *self._options],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

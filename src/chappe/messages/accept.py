@@ -137,14 +137,15 @@ def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:
                 frozenset(opted_out),
             )
         )
-    # In the order of the accounts, so that two processes never wait for each other.
-    for account_id in sorted(debits):
-        amount_micro, waiting = debits[account_id]
-        move_balance(tx, account_id, -amount_micro, waiting_delta=waiting)
     append_entries(tx, postings)
     tx.run_many(_MESSAGE, messages)
     tx.run_many(_RECIPIENT, recipients)
     tx.run_many(_OUTBOX, outbox)
+    # Last, so that another process waits for the account's row while the commit is under way, not while rows are
+    # written; and in the order of the accounts, so that no two wait for each other.
+    for account_id in sorted(debits):
+        amount_micro, waiting = debits[account_id]
+        move_balance(tx, account_id, -amount_micro, waiting_delta=waiting)
     tx.notify(OUTBOX_DUE)
     for item, accepted in zip(items, results, strict=True):
         if item.also is not None:

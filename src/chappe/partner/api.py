@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from chappe.accounts.account import Account, address_is_allowed
-from chappe.accounts.find import account_by_key_hash
+from chappe.accounts.find import accounts_by_key_hash
 from chappe.accounts.keys import KEY_CHARS_MAX, key_hash
 from chappe.logs import Sparing
 from chappe.metrics import Metrics
@@ -177,7 +177,7 @@ class PartnerApi:
         if len(key) > KEY_CHARS_MAX:
             raise catalogue.wrong_key(page)
         hashed = key_hash(self.services.store.vault, key)
-        account = await self.services.store.database.read(lambda reader: account_by_key_hash(reader, hashed))
+        account = await self.services.store.database.read_batched(accounts_by_key_hash, hashed)
         if account is None:
             raise catalogue.wrong_key(page)
         return account

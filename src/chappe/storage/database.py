@@ -82,6 +82,10 @@ Batch = Callable[[Transaction, list[Item]], list[T]]
 the items are given to it again one by one: so one bad item does not fail its neighbours."""
 
 
+ReadBatch = Callable[[Reader, list[Item]], list[T]]
+"""A query for many like items at once; gives a result for each, in order."""
+
+
 class Database(Protocol):
     """An open database. When it is down, every method raises `StorageUnavailable`."""
 
@@ -107,6 +111,10 @@ class Database(Protocol):
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """Runs a short query on committed data (microseconds: it may run on the event loop itself)."""
+        ...
+
+    async def read_batched(self, batch: ReadBatch[Item, T], item: Item) -> T:
+        """Runs a short query for one item of a batch: where a query costs a journey, those that wait go together."""
         ...
 
     async def scan(self, query: Callable[[Reader], T]) -> T:

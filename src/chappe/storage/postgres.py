@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from chappe.storage.database import Batch, Item, Reader, StorageUnavailable, Unit
+from chappe.storage.database import Batch, Item, ReadBatch, Reader, StorageUnavailable, Unit
 from chappe.storage.postgres_commit import PostgresGroupCommit
 from chappe.storage.postgres_connection import (
     Connector,
@@ -25,13 +25,16 @@ from chappe.storage.waiting import call_waiting
 
 T = TypeVar("T")
 
+MUCH = 16
+"""Units of requests that wait: from here on a second connection writes while the first one waits for the disk."""
 READ_ONLY = {"default_transaction_read_only": "on"}
+BATCHED_MAX = 64
 READERS_MAX = 4
 """Connections for reads: as many as a few cores of the server keep busy."""
 
 
 class PostgresDatabase:
-    """`Database` on PostgreSQL: two connections that write, for requests and for the background, and some that read.
+    """`Database` on PostgreSQL: some connections write, for requests and for the background, and some read.
 
     When the server is away every method raises `StorageUnavailable`, and connects again by itself. A commit whose
     connection is cut answers when the server, back again, has said what became of it.
@@ -42,11 +45,12 @@ class PostgresDatabase:
         # Whatever the server's configuration says: what is answered is on disk. (`on` is the weakest that holds.)
         durable: dict[str, str] = {} if first.is_durable else {"synchronous_commit": "on"}
         self._notices = Notices(connector)
-        self._foreground = PostgresGroupCommit(connector, durable, self._notices.send)
+        self._foreground = [PostgresGroupCommit(connector, durable, self._notices.send) for _ in range(2)]
         self._background = PostgresGroupCommit(connector, durable, self._notices.send)
         self._light = PostgresGroupCommit(connector, {"synchronous_commit": "off"}, self._notices.send)
         self._presence = PostgresPresence(self, connector)
         self._readers = _Readers(connector, first)
+        self._batched_reads: dict[ReadBatch[Any, Any], _BatchedReads] = {}
 
     @classmethod
     async def open(cls, url: str, *, create: bool = True) -> PostgresDatabase:
@@ -70,18 +74,24 @@ class PostgresDatabase:
 
     @property
     def groups_total(self) -> int:
-        return self._foreground.groups_total + self._background.groups_total
+        return self._background.groups_total + sum(each.groups_total for each in self._foreground)
 
     @property
     def units_total(self) -> int:
-        return self._foreground.units_total + self._background.units_total
+        return self._background.units_total + sum(each.units_total for each in self._foreground)
 
     @property
     def foreground_waiting(self) -> int:
-        return self._foreground.waiting
+        return sum(each.waiting for each in self._foreground)
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         return await self._readers.read(query)
+
+    async def read_batched(self, batch: ReadBatch[Item, T], item: Item) -> T:
+        reads = self._batched_reads.get(batch)
+        if reads is None:
+            reads = self._batched_reads[batch] = _BatchedReads(self._readers, batch)
+        return await reads.read(item)
 
     async def scan(self, query: Callable[[Reader], T]) -> T:
         # With a loop and a connection of its own: a long query is not to stand in the way of short ones.
@@ -100,7 +110,7 @@ class PostgresDatabase:
             await close_quietly(link)
 
     async def write(self, unit: Unit[T], *, background: bool = False) -> T:
-        return await (self._background if background else self._foreground).submit(unit)
+        return await (self._background if background else self._next_foreground()).submit(unit)
 
     async def write_light(self, unit: Unit[T]) -> T:
         return await self._light.submit(unit)
@@ -109,11 +119,17 @@ class PostgresDatabase:
         return await self._light.submit_batched(batch, item)
 
     def write_batched(self, batch: Batch[Item, T], item: Item) -> asyncio.Future[T]:
-        return self._foreground.submit_batched(batch, item)
+        return self._next_foreground().submit_batched(batch, item)
 
     @property
     def presence(self) -> Presence:
         return self._presence
+
+    def _next_foreground(self) -> PostgresGroupCommit:
+        """The second one only where there is enough for two: large groups cost less."""
+        first, second = self._foreground
+        has_much = first.is_busy and first.waiting >= MUCH and first.waiting >= second.waiting
+        return second if has_much else first
 
     def listen(self, channel: str, callback: Callable[[], None]) -> None:
         self._notices.listen(channel, callback)
@@ -122,11 +138,50 @@ class PostgresDatabase:
         return await self.write(_commit_settings)
 
     async def close(self) -> None:
-        await self._foreground.close()
+        for each in self._foreground:
+            await each.close()
         await self._background.close()
         await self._light.close()
         await self._notices.close()
         await self._readers.close()
+
+
+class _BatchedReads:
+    """The items that wait for one query: those that come while it is under way go together into the next."""
+
+    def __init__(self, readers: _Readers, batch: ReadBatch[Any, Any]) -> None:
+        self._readers = readers
+        self._batch = batch
+        self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def read(self, item: Any) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            going, self._waiting = self._waiting[:BATCHED_MAX], self._waiting[BATCHED_MAX:]
+            items = [item for item, _ in going]
+            try:
+                values = await self._readers.read(lambda reader, items=items: self._batch(reader, items))
+            except Exception as error:
+                for _, future in going:
+                    if not future.done():
+                        future.set_exception(_another(error))
+            else:
+                for (_, future), value in zip(going, values, strict=True):
+                    if not future.done():
+                        future.set_result(value)
+        self._task = None
+
+
+def _another(error: Exception) -> Exception:
+    # One each: an exception that several tasks raise collects all their tracebacks.
+    return StorageUnavailable(str(error)) if isinstance(error, StorageUnavailable) else error
 
 
 class _Readers:

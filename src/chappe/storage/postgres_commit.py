@@ -123,6 +123,7 @@ class PostgresGroupCommit:
         """Connections that broke: the server may still hold their transactions, and with them their rows."""
         self._has_work = asyncio.Event()
         self._closing = asyncio.Event()
+        self._is_busy = False
         self._down_since_s: float | None = None
         self._task = asyncio.create_task(self._run(), name="postgres-commit")
         self.groups_total = 0
@@ -141,6 +142,11 @@ class PostgresGroupCommit:
             last.futures.append(future)
             return future
         return self._queue(_Call(None, batch, [item], [future]))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a group is under way."""
+        return self._is_busy
 
     @property
     def waiting(self) -> int:
@@ -187,6 +193,7 @@ class PostgresGroupCommit:
             # Whatever else is ready in this turn of the loop joins the same group.
             await asyncio.sleep(0)
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), UNITS_MAX))]
+            self._is_busy = True
             try:
                 await self._run_group(group)
             except BaseException as error:
@@ -196,6 +203,8 @@ class PostgresGroupCommit:
                 if not isinstance(error, Exception):
                     raise
                 _log.error("an unexpected exception", exc_info=error)
+            finally:
+                self._is_busy = False
 
     async def _run_group(self, group: list[_Call]) -> None:
         """Commits the calls together; those that cannot stay with the others, one by one or in halves."""

@@ -120,6 +120,8 @@ class PostgresPresence:
         self._task = asyncio.create_task(self._run(), name="presence")
 
     async def stop(self) -> None:
+        if self._stopping or not self._id:
+            return
         self._stopping = True
         self._soon.set()
         if self._task is not None:
@@ -211,7 +213,8 @@ class PostgresPresence:
             is_held = tx.one(_HELD, (_PROCESS_LOCK, self._id)) is not None
             if is_known and binds != self._told_binds:
                 tx.run_many(_BINDS, [(self._id, operator, count) for operator, count in binds.items()])
-                tx.notify(CHANGED)
+            if binds != self._told_binds or not self._alive:
+                tx.notify(CHANGED)  # something new, or somebody
             return is_known, is_held, dict(tx.all(_ALIVE)), {o: int(n) for o, n in tx.all(_ALL_BINDS)}
 
         is_known, is_held, alive, all_binds = await self._database.write_light(beat)

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chappe.storage.database import Batch, Item, Reader, StorageRefused, StorageUnavailable, Transaction, Unit
+from chappe.storage.database import (
+    Batch,
+    Item,
+    ReadBatch,
+    Reader,
+    StorageRefused,
+    StorageUnavailable,
+    Transaction,
+    Unit,
+)
 from chappe.storage.group_commit import GroupCommit
 from chappe.storage.presence import Alone, Presence
 from chappe.storage.schema import bring_up_to_date
@@ -112,6 +121,9 @@ class SqliteDatabase:
             self._connection.execute(
                 "ROLLBACK"
             )  # nothing was written; unlike COMMIT it ends open cursors too
+
+    async def read_batched(self, batch: ReadBatch[Item, T], item: Item) -> T:
+        return self.read_inline(lambda reader: batch(reader, [item]))[0]
 
     async def scan(self, query: Callable[[Reader], T]) -> T:
         return await asyncio.to_thread(self._scan, query)

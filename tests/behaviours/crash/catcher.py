@@ -11,17 +11,18 @@ HEAD_END = b"\r\n\r\n"
 
 
 class Catcher:
-    """An async context manager on a free port of 127.0.0.1. `bodies`: the JSON of each callback, in order."""
+    """An async context manager on a free port of `host`. `bodies`: the JSON of each callback, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
         self.bodies: list[dict[str, Any]] = []
         self.url = ""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/dlr"
+        self._server = await asyncio.start_server(self._serve, self._host, 0)
+        self.url = f"http://{self._host}:{self._server.sockets[0].getsockname()[1]}/dlr"
         return self
 
     async def __aexit__(
