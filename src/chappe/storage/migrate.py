@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chappe.storage.database import StorageRefused, StorageUnavailable
 from chappe.storage.postgres_connection import Connector
+from chappe.storage.schema import OLDEST_BESIDE, OLDEST_BESIDE_NAME
 
+_SAY_OLDEST = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 MIGRATION_LOCK = 0x636861707065
 """The number of the advisory lock, which nobody else's program is likely to use."""
 
@@ -83,4 +85,6 @@ def _upgrade(connection: sqlalchemy.Connection, config: Config) -> None:
         except DBAPIError:
             pass  # SQLite has rolled back by itself (disk full)
         raise
+    if connection.dialect.name == "postgresql":
+        connection.execute(sqlalchemy.text(_SAY_OLDEST), {"name": OLDEST_BESIDE_NAME, "value": OLDEST_BESIDE})
     connection.exec_driver_sql("COMMIT")

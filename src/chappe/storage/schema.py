@@ -14,6 +14,12 @@ from chappe.storage.database import StorageRefused
 # In order. The last one is what this version writes; a database that says another one is newer than we are.
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
+# The oldest revision whose code may work on the last one, beside ours: what that code needs is still there, and what it
+# writes is understood. Processes of two versions run side by side during an upgrade (docs/changing/README.md).
+OLDEST_BESIDE = "0003"
+OLDEST_BESIDE_NAME = "oldest_revision"
+"""The row of `meta` that holds it, for versions that do not know our revision."""
+
 
 def bring_up_to_date(path: Path) -> None:
     """Migrates the SQLite file at `path`; refuses one that a newer version of Chappe has written."""

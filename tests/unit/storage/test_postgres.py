@@ -350,6 +350,7 @@ async def test_what_cannot_be_opened_is_said_in_one_line(postgres: PostgresServe
     assert "the tables of something else" in await refusal(postgres.url(foreign))
     assert "there is no store" in await refusal(postgres.url(postgres.create_database()), create=False)
     postgres.query("UPDATE alembic_version SET version_num = '9999'", name)
+    postgres.query("UPDATE meta SET value = '9999' WHERE name = 'oldest_revision'", name)
     assert f"is at revision 9999, newer than this version of Chappe ({REVISIONS[-1]})" in await refusal(url)
     postgres.query("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
     assert "must be encoded in UTF8, it is in LATIN1" in await refusal(postgres.url("latin"))
