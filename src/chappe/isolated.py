@@ -66,11 +66,16 @@ class Isolated:
         is_done = False
         try:
             async with asyncio.timeout(self._seconds_max):
-                process = self._process or await self._start()
+                process = self._process
+                if process is None or process.returncode is not None:  # it may have died since the last call
+                    process = await self._start()
                 assert process.stdin is not None
                 assert process.stdout is not None
-                process.stdin.write(_HEAD.pack(len(data)))
-                process.stdin.write(data)
+                try:
+                    process.stdin.write(_HEAD.pack(len(data)))
+                    process.stdin.write(data)
+                except RuntimeError as error:  # uvloop's word for a pipe whose other end has gone
+                    raise IsolatedDied from error
                 await process.stdin.drain()
                 (size,) = _HEAD.unpack(await process.stdout.readexactly(_HEAD.size))
                 if size > ANSWER_BYTES_MAX:

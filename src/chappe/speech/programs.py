@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,18 +22,19 @@ WORDS_A_MINUTE: Final = 165
 async def run_program(arguments: Sequence[str], text: str) -> bytes:
     """What a program writes to its standard output, given `text` on its input; raises `SpeechUnavailable`."""
     program = arguments[0]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise SpeechUnavailable(f"cannot run {program}: {error.strerror}") from error
+    # A file, not a pipe: a program that ends without reading it is no error of ours.
+    with tempfile.TemporaryFile() as given:
+        given.write(text.encode() + b"\n")
+        given.seek(0)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdin=given, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise SpeechUnavailable(f"cannot run {program}: {error.strerror}") from error
     try:
         async with asyncio.timeout(PIECE_S_MAX):
-            output, _ = await process.communicate(text.encode() + b"\n")
+            output, _ = await process.communicate()
     except TimeoutError as error:
         raise SpeechUnavailable(f"{program} took over {PIECE_S_MAX:g} s") from error
     finally:

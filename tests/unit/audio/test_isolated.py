@@ -59,6 +59,14 @@ async def test_a_call_that_kills_the_process_fails_alone(isolated: Isolated, dea
     assert results[2].startswith(b"after by ")
 
 
+async def test_a_process_that_died_between_two_calls_is_started_again(isolated: Isolated) -> None:
+    pid = int((await isolated.run(b"a")).rpartition(b" ")[2])
+    assert isolated._process is not None
+    os.kill(pid, signal.SIGKILL)
+    await isolated._process.wait()
+    assert int((await isolated.run(b"a")).rpartition(b" ")[2]) != pid
+
+
 async def test_a_call_that_takes_too_long_is_ended() -> None:
     isolated = Isolated(f"{__name__}:work", seconds_max=2.0)
     with pytest.raises(IsolatedDied):
