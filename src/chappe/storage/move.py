@@ -17,12 +17,14 @@ from typing import Any
 
 from chappe.storage.database import StorageRefused, StorageUnavailable
 from chappe.storage.postgres_connection import Connection, Connector, close_quietly, is_fault
+from chappe.storage.schema import OLDEST_BESIDE_NAME
 from chappe.storage.sqlite_connection import open_reader, open_writer
 
 MARK = "moved_to"
 """The row of `meta` that says so; its value is where to, without a password."""
 REPORT_ROWS = 1000
-_NOT_COPIED = {"alembic_version": "", "meta": f" WHERE name <> '{MARK}'"}
+# What each side says of itself.
+_NOT_COPIED = {"alembic_version": "", "meta": f" WHERE name NOT IN ('{MARK}', '{OLDEST_BESIDE_NAME}')"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ def _count(reader: sqlite3.Connection, table: str) -> int:
 
 
 async def _counts(connection: Connection, tables: Sequence[str]) -> dict[str, int]:
-    return {table: await connection.fetchval(f"SELECT COUNT(*) FROM {table}") for table in tables}
+    return {
+        table: await connection.fetchval(f"SELECT COUNT(*) FROM {table}{_NOT_COPIED.get(table, '')}")
+        for table in tables
+    }
 
 
 async def _copy(
