@@ -24,6 +24,7 @@ from chappe.administration.commands import Administration
 from chappe.administration.socket import AdministrationSocket
 from chappe.audio.converter import Converter
 from chappe.calling import CallDelivery, resending_trunks, voice_routes
+from chappe.calls.port import Trunk
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
@@ -33,7 +34,10 @@ from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
 from chappe.messages.port import Operator
 from chappe.metrics import Metrics
+from chappe.operators.sip.element import SipElement
+from chappe.operators.sip.trunk import SipTrunk
 from chappe.operators.smpp.operator import SmppOperator
+from chappe.operators.tls import client_context
 from chappe.partner.api import PartnerApi
 from chappe.partner.endpoint import Services, VoiceServices
 from chappe.partner.endpoints import ENDPOINTS
@@ -203,9 +207,20 @@ async def _start_parts(
     speaker = Speaker(await configured_engines(settings))
     parts.push_async_callback(speaker.stop)
     simulates_voice = simulator is not None and "voice" in settings.simulated_products
+    trunks: dict[str, Trunk] = {}
+    if settings.role != "api" and any(operator.kind == "sip" for operator in settings.operators):
+        element = _sip_element(settings, metrics)
+        try:
+            await element.start()
+        except OSError as error:
+            raise ServerRefused(f"[voice] the telephone cannot be opened: {error}") from error
+        parts.push_async_callback(element.stop)
+        trunks = _sip_trunks(settings, element, store)
     calls = CallDelivery(
         store,
-        voice_routes(settings.routes, {}, simulator.telephones if simulator and simulates_voice else None),
+        voice_routes(
+            settings.routes, trunks, simulator.telephones if simulator and simulates_voice else None
+        ),
         speaker,
         settings.voice,
         resends_lost=resending_trunks(settings.operators),
@@ -288,6 +303,31 @@ def _smpp_operators(
             presence.report_binds(configured.name, lambda operator=operator: operator.live_binds)
         operators[configured.name] = operator, configured.short_number
     return operators
+
+
+def _sip_element(settings: Settings, metrics: Metrics) -> SipElement:
+    """What all trunks share: the SIP sockets and the media process."""
+    voice = settings.voice
+    return SipElement(
+        host=voice.sip_host,
+        port=voice.sip_port,
+        public_host=voice.public_host,
+        rtp_ports=(voice.rtp_port_first, voice.rtp_port_last),
+        tls={
+            (operator.host, operator.port): client_context(operator)
+            for operator in settings.operators
+            if operator.kind == "sip" and operator.transport == "tls"
+        },
+        on_unexpected=metrics.unexpected.labels(where="operator").inc,
+    )
+
+
+def _sip_trunks(settings: Settings, element: SipElement, store: Store) -> dict[str, Trunk]:
+    return {
+        operator.name: SipTrunk(operator, element, store.clock)
+        for operator in settings.operators
+        if operator.kind == "sip"
+    }
 
 
 def _simulator_link(simulator: Simulator, port: int, metrics: Metrics) -> tuple[Operator, str]:

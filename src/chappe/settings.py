@@ -26,6 +26,8 @@ SIMULATED: tuple[Product, ...] = ("sms", "voice")
 
 BINDS_MAX = 32
 _COUNTRY_CODE = re.compile("[1-9][0-9]{0,2}", re.ASCII)
+_E164 = re.compile("[1-9][0-9]{3,14}", re.ASCII)
+_HOST = re.compile("[A-Za-z0-9._-]{1,255}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _VALIDITY_PERIOD = re.compile("([0-9]{12}000R)?", re.ASCII)
 
 
@@ -77,6 +79,11 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     piper_voices: str = ""
     ring_s_max: int = 30
     account_calls_max: int = 50
+    sip_host: str = "0.0.0.0"  # noqa: S104 - the operators are outside
+    sip_port: int = 0
+    public_host: str = ""
+    rtp_port_first: int = 0
+    rtp_port_last: int = 0
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +119,18 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     response_timeout_s: float = 30.0
     reconnect_s_max: float = 60.0
     on_lost_response: Literal["resend", "hold"] | None = None
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    domain: str = ""
+    register_s: int = 3600
+    caller_id: str = ""
+    caller_header: Literal["from", "p-asserted-identity", "p-preferred-identity"] = "from"
+    number_format: Literal["+", "00", "digits", "national"] = "+"
+    calls_per_second: float = 10.0
+    concurrent_calls: int = 30
+    codecs: tuple[Literal["PCMA", "PCMU"], ...] = ("PCMA", "PCMU")
+    session_expires_s: int = 1800
+    options_s: float = 30.0
+    rtp_from: Literal["any", "same-host", "never"] = "any"
 
 
 class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -313,6 +332,7 @@ def _verify(settings: Settings) -> None:
         raise SettingsRefused(
             f"[voice] account_calls_max is {settings.voice.account_calls_max}: nobody could be called"
         )
+    _verify_voice(settings.voice)
     names = [operator.name for operator in settings.operators]
     for name in names:
         if names.count(name) > 1:
@@ -349,6 +369,8 @@ def _verify(settings: Settings) -> None:
                 raise SettingsRefused(f"operator {operator.name}: {name} is {seconds}, not a time")
         if operator.kind == "smpp":
             _verify_smpp(operator)
+        elif operator.kind == "sip":
+            _verify_sip(operator)
 
 
 def _verify_smpp(operator: OperatorSettings) -> None:
@@ -379,6 +401,56 @@ def _verify_smpp(operator: OperatorSettings) -> None:
         raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
     if not _VALIDITY_PERIOD.fullmatch(operator.validity_period):
         raise refuse(f"validity_period is {operator.validity_period!r}, neither empty nor YYMMDDhhmmss000R")
+
+
+def _verify_sip(operator: OperatorSettings) -> None:
+    """What a trunk could only find out once it calls."""
+
+    def refuse(what: str) -> SettingsRefused:
+        return SettingsRefused(f"operator {operator.name}: {what}")
+
+    for name, value in (("host", operator.host), ("domain", operator.domain)):
+        if value and not _HOST.fullmatch(value):
+            raise refuse(f"{name} is {value!r}, neither a host name nor an address")
+    if not operator.host:
+        raise refuse("host is empty")
+    for name, value in (("username", operator.username), ("password", operator.password)):
+        if not value.isprintable() or len(value) > 256:
+            raise refuse(f"{name} is not at most 256 printable characters")
+    if operator.tls != "none":
+        raise refuse('tls is for SMPP and SMTP; SIP over TLS is transport = "tls"')
+    if operator.register_s != 0 and not 60 <= operator.register_s <= 86_400:
+        raise refuse(f"register_s is {operator.register_s}, neither 0 nor 60 to 86400")
+    if operator.caller_id and not _E164.fullmatch(operator.caller_id):
+        raise refuse(f"caller_id is {operator.caller_id!r}, not E.164 digits without +")
+    if not _COUNTRY_CODE.fullmatch(operator.country_code):
+        raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
+    if not 0.1 <= operator.calls_per_second <= 1000:
+        raise refuse(f"calls_per_second is {operator.calls_per_second}, not 0.1 to 1000")
+    if not 1 <= operator.concurrent_calls <= 10_000:
+        raise refuse(f"concurrent_calls is {operator.concurrent_calls}, not 1 to 10000")
+    if not operator.codecs or len(set(operator.codecs)) < len(operator.codecs):
+        raise refuse("codecs are none, or one twice")
+    if operator.session_expires_s != 0 and not 90 <= operator.session_expires_s <= 86_400:
+        raise refuse(f"session_expires_s is {operator.session_expires_s}, neither 0 nor 90 to 86400")
+    if operator.options_s != 0 and not 5 <= operator.options_s <= 3600:
+        raise refuse(f"options_s is {operator.options_s}, neither 0 nor 5 to 3600")
+
+
+def _verify_voice(voice: VoiceSettings) -> None:
+    try:
+        ipaddress.ip_address(voice.sip_host)
+        if voice.public_host:
+            ipaddress.ip_address(voice.public_host)
+    except ValueError as error:
+        raise SettingsRefused(f"[voice] sip_host or public_host: {error}") from error
+    if not 0 <= voice.sip_port <= 65535:
+        raise SettingsRefused(f"[voice] sip_port is {voice.sip_port}, not a port number")
+    first, last = voice.rtp_port_first, voice.rtp_port_last
+    if (first, last) != (0, 0) and not 1024 <= first < last <= 65535:
+        raise SettingsRefused(
+            f"[voice] rtp_port_first and rtp_port_last are {first} and {last}, no range of ports"
+        )
 
 
 def _first(*values: T | None) -> T:

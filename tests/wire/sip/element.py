@@ -25,7 +25,9 @@ WAIT_S_MAX = 20.0
 class Element:
     """`events` in the order they were told; `on_event` may act at once."""
 
-    def __init__(self, settings: Settings | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, tls: dict[tuple[str, int], ssl.SSLContext] | None = None
+    ) -> None:
         self.addresses = LocalAddresses("127.0.0.1")
         self.agent = UserAgent(
             address_of=self.addresses,

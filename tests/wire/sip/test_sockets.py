@@ -69,11 +69,12 @@ async def test_a_call_over_udp_and_tcp_by_address_and_by_name(elements, transpor
 
 async def test_a_call_over_tls_and_back_on_the_same_connection(elements, tmp_path: Path):
     context, trusted = server_context(tmp_path)
-    caller = await opened(elements, tls=ssl.create_default_context(cafile=trusted))
     callee = await opened(elements)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Stream(callee.sockets, "tls"), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
+    contexts = {("127.0.0.1", port): ssl.create_default_context(cafile=trusted)}
+    caller = await opened(elements, tls=contexts)
     await call_and_hang_up(caller, callee, port, "tls")
     # The callee hangs up the second call: it has no other way to the caller than the caller's connection.
     caller.call(port, "tls")

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from chappe.operators.sip.agent.agent import UserAgent
@@ -32,13 +33,21 @@ class Handler(Protocol):
 
 
 class SipSockets(asyncio.DatagramProtocol):
-    """The owner acts through `agent`, then calls `flush`. `tls` is for streams that we open."""
+    """The owner acts through `agent`, then calls `flush`. `tls` has the contexts of streams that we open, by host and
+    port; elsewhere the system's certificates count.
+    """
 
-    def __init__(self, agent: UserAgent, handler: Handler, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        agent: UserAgent,
+        handler: Handler,
+        *,
+        tls: Mapping[tuple[str, int], ssl.SSLContext] | None = None,
+    ) -> None:
         self.agent = agent
         self.port = 0
         self._handler = handler
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or {}
         self._loop = asyncio.get_running_loop()
         self._udp: asyncio.DatagramTransport | None = None
         self._udp_closed: asyncio.Future[None] = self._loop.create_future()
@@ -178,7 +187,9 @@ class SipSockets(asyncio.DatagramProtocol):
                     found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
                     self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
                 else:
-                    context = self._tls if transport == "tls" else None
+                    context = None
+                    if transport == "tls":
+                        context = self._tls.get((host, port)) or ssl.create_default_context()
                     _, stream = await self._loop.create_connection(
                         lambda: Stream(self, transport, place), host, port, ssl=context
                     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import random as randomness
-import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
@@ -25,7 +24,8 @@ from chappe.operators.smpp.pdu import GenericNack, Response
 from chappe.operators.smpp.sender import Sender
 from chappe.operators.smpp.submission import Submission, Writer
 from chappe.operators.smpp.text import Alphabet
-from chappe.settings import OperatorSettings, SettingsRefused
+from chappe.operators.tls import client_context
+from chappe.settings import OperatorSettings
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("smpp")
 
@@ -70,7 +70,7 @@ class SmppOperator:
         self._settings = settings
         self._count_unexpected = on_unexpected
         self._random = random
-        self._tls = _tls_context(settings)
+        self._tls = client_context(settings) if settings.tls == "tls" else None
         self._default_alphabet = Alphabet(settings.charset)
         self._writer = Writer(settings)
         self._joiner: Joiner[tuple[Connection, DeliverSm | DataSm]] = Joiner(self._default_alphabet)
@@ -307,19 +307,3 @@ def _message_id(response: Response) -> str:
 
 def _refused_by_us(departure: Departure, part: int) -> Submitted:
     return Submitted(departure, part, "refused", "", int(CommandStatus.ESME_RSUBMITFAIL))
-
-
-def _tls_context(settings: OperatorSettings) -> ssl.SSLContext | None:
-    if settings.tls != "tls":
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.tls_ca or None)
-    except OSError as error:
-        raise SettingsRefused(
-            f"operator {settings.name}: tls_ca {settings.tls_ca}: {error.strerror}"
-        ) from error
-    if not settings.tls_verify:
-        _log.warning("the operator's certificate is not verified", operator=settings.name)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

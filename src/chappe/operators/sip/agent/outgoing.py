@@ -45,6 +45,8 @@ class Order:
     headers: Sequence[Header] = ()
     authenticator: Authenticator | None = None
     contact_user: str = ""
+    session_expires_s: int | None = None
+    """What is proposed instead of `Settings.session_expires_s`; 0 is none."""
     context: object = field(default=None, repr=False)
 
 
@@ -80,7 +82,8 @@ class OutgoingCall(Call):
         self.local_body = order.body
         self._order = order
         self._cseq = 0
-        self._interval_s = agent.settings.session_expires_s
+        asked_s = order.session_expires_s
+        self._interval_s = agent.settings.session_expires_s if asked_s is None else asked_s
         self._min_se_s = 0
         self._intervals = 0
         self._redirects = 0

@@ -1,0 +1,402 @@
+"""One call of a campaign: from its order to how it ended, and both of them committed.
+
+A socket for its audio is opened, the INVITE leaves, it rings; when it is answered, that is committed before the first
+RTP frame; then the script is played, to a person or to a machine, and the call is hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from chappe.audio.sound import Converted
+from chappe.calls.port import CallEnd, CallOrder, Party, Result
+from chappe.operators.sip.agent.causes import NO_ANSWER, NORMAL, Cause
+from chappe.operators.sip.agent.events import Answered, Ended, Event, Failed, Offered, Progress
+from chappe.operators.sip.agent.outgoing import OutgoingCall
+from chappe.operators.sip.agent.states import CallState
+from chappe.operators.sip.errors import LocalError, RemoteError
+from chappe.operators.sip.media.messages import (
+    Closed,
+    Connect,
+    Detected,
+    Listen,
+    Opened,
+    Play,
+    Played,
+    Refused,
+    Talk,
+)
+from chappe.operators.sip.media.messages import Event as MediaEvent
+from chappe.operators.sip.results import is_trunk_trouble, result_of
+from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
+from chappe.operators.sip.sdp.description import SessionDescription, parse_description
+from chappe.storage.database import StorageUnavailable
+
+if TYPE_CHECKING:
+    from chappe.operators.sip.trunk import SipTrunk
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
+
+LINGER_S: Final = 0.4
+"""From the last frame to the BYE: what is under way, and in the peer's buffer, is to be heard."""
+MEDIA_S_MAX: Final = 5.0
+"""For the media process to open or close a stream."""
+DETECT_S_MAX: Final = 60.0
+"""A greeting that does not end by then is not waited for."""
+MARGIN_S: Final = 15.0
+"""What a call may take beyond what there is to say."""
+INCOMPATIBLE: Final = 88
+PROGRESS_MAX: Final = 12
+
+
+class PlacedCall:
+    """`context` of its SIP call, owner of its stream."""
+
+    def __init__(self, trunk: SipTrunk, order: CallOrder) -> None:
+        self.order = order
+        self._trunk = trunk
+        self._element = trunk.element
+        self._loop = asyncio.get_running_loop()
+        self._stream: int | None = None
+        self._endpoint: Endpoint | None = None
+        self._offer: SessionDescription | None = None
+        self._session: AudioSession | None = None
+        self._version = 1
+        self._call: OutgoingCall | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._commit: asyncio.Task[None] | None = None
+        self._progress: list[str] = []
+        self._has_rung = False
+        self._ring_is_over = False
+        self._answered_at_ms: int | None = None
+        self._party: Party = ""
+        self._reason = ""
+        self._playing: tuple[Converted, CodecName] | None = None
+        self._played_ms = 0
+        self._is_complete = False
+        self._end: tuple[Result, int, int] | None = None
+        """Result, SIP status, Q.850 cause, once they are known."""
+        self._ended_at_ms = 0
+        self._is_brought = False
+
+    # What the trunk does
+
+    def begin(self) -> None:
+        media = self._element.media
+        if not media.is_up:
+            self._over("failed", 0, 0)
+            return
+        self._stream = media.open(self)
+        self._set_timer(MEDIA_S_MAX, self._on_no_media)
+
+    def stop(self) -> None:
+        """The server stops: whatever it is, it ends now."""
+        self._part(NORMAL)
+
+    # What the media process tells
+
+    def on_media(self, event: MediaEvent) -> None:
+        match event:
+            case Opened():
+                if self._end is None:
+                    self._invite(event.port, event.rtcp_port)
+            case Refused():
+                _log.error("no port for a call's audio", trunk=self._trunk.name, reason=event.reason)
+                self._stream = None
+                self._over("failed", 0, 0)
+            case Played():
+                self._on_played(event)
+            case Detected():
+                self._on_detected(event)
+            case Closed():
+                self._stream = None
+                self._conclude()
+            case _:
+                pass
+
+    def on_media_lost(self) -> None:
+        self._stream = None
+        if self._end is None:
+            self._part(NORMAL, "media lost")
+            if self._call is None:
+                self._over("failed", 0, 0)
+        self._conclude()
+
+    # What the user agent tells
+
+    def on_sip(self, event: Event) -> None:
+        match event:
+            case Progress():
+                self._on_progress(event)
+            case Answered():
+                self._on_answered(event)
+            case Failed():
+                self._on_failed(event.cause)
+            case Offered():
+                self._on_offered(event)
+            case Ended():
+                cause = event.cause
+                self._over("answered", 200, cause.q850)
+            case _:
+                pass
+
+    # Before the answer
+
+    def _on_no_media(self) -> None:
+        _log.error("the media process does not answer", trunk=self._trunk.name)
+        self._over("failed", 0, 0)
+
+    def _invite(self, port: int, rtcp_port: int) -> None:
+        trunk, order, element = self._trunk, self.order, self._element
+        host = element.addresses.host_for(trunk.settings.host)
+        self._endpoint = Endpoint(host, port, trunk.settings.codecs, rtcp_port)
+        self._offer = self._endpoint.offer(secrets.randbits(48), version=self._version)
+        try:
+            invite = trunk.invite(order.number, order.sender, self._offer.encode(), self)
+            self._call = element.agent.call(invite, element.now_ms())
+        except LocalError as error:
+            _log.error("a call cannot be made", trunk=trunk.name, reason=str(error))
+            self._over("failed", 0, 0)
+            return
+        self._set_timer(order.ring_s_max, self._on_ring_over)
+        element.sockets.flush()
+
+    def _on_ring_over(self) -> None:
+        self._ring_is_over = True
+        self._part(NO_ANSWER, "no answer")
+
+    def _on_progress(self, event: Progress) -> None:
+        if len(self._progress) < PROGRESS_MAX and self._progress[-1:] != [str(event.status)]:
+            self._progress.append(str(event.status))
+        self._has_rung = self._has_rung or event.status in (180, 183)
+        if event.body:
+            # Early media: heard, not spoken to.
+            try:
+                self._connect(event.body)
+            except RemoteError as error:
+                _log.info("an early answer that does not fit", trunk=self._trunk.name, reason=error.reason)
+
+    def _on_failed(self, cause: Cause) -> None:
+        if self._ring_is_over and cause.origin == "local":
+            self._over("no answer", 487, NO_ANSWER)
+            return
+        has_rung = self._has_rung
+        self._trunk.note(cause if is_trunk_trouble(cause, has_rung=has_rung) else None)
+        if cause.origin == "local":
+            self._over("failed", cause.status, cause.q850)
+        else:
+            status = cause.status if cause.origin == "remote" else 0
+            self._over(result_of(cause, has_rung=has_rung), status, cause.q850)
+
+    # From the answer on
+
+    def _on_answered(self, event: Answered) -> None:
+        self._answered_at_ms = self._trunk.clock.now_ms()
+        self._trunk.note(None)
+        try:
+            if event.body:
+                self._connect(event.body)
+            if self._session is None:
+                raise RemoteError("an answer without a session description", 488)
+        except RemoteError as error:
+            _log.warning("an answer that does not fit", trunk=self._trunk.name, reason=error.reason)
+            self._end = ("failed", 488, INCOMPATIBLE)
+            self._part(INCOMPATIBLE)
+            return
+        self._set_timer(None)
+        self._commit = asyncio.create_task(self._commit_answered(self._answered_at_ms))
+
+    async def _commit_answered(self, at_ms: int) -> None:
+        trunk = self._trunk
+        try:
+            await trunk.outcomes.answered(trunk, self.order, at_ms)
+        except StorageUnavailable:
+            self._end = self._end or ("failed", 200, NORMAL)
+        except Exception as error:
+            self._element.on_unexpected(error)
+            self._end = self._end or ("failed", 200, NORMAL)
+        self._commit = None
+        if self._end is None:
+            self._speak()
+        else:
+            self._part(NORMAL)
+            self._conclude()
+
+    def _speak(self) -> None:
+        """The answer is committed: the first RTP frame may leave."""
+        if self._stream is None:
+            self._part(NORMAL)
+            return
+        media, script = self._element.media, self.order.script
+        media.tell(Talk(self._stream))
+        if script.detects and media.has_detector:
+            media.tell(Listen(self._stream))
+            self._set_timer(DETECT_S_MAX, self._on_detected_nothing)
+        else:
+            # Nobody can tell who answered: it is taken for a person.
+            self._play(script.to_person)
+
+    def _on_detected(self, event: Detected) -> None:
+        """The detector says "person" or "machine", then "ready" when a machine records."""
+        if self._playing is not None or self._end is not None or self._answered_at_ms is None:
+            return
+        self._reason = event.reason
+        script = self.order.script
+        if event.what == "person":
+            self._party = "person"
+            self._play(script.to_person)
+        elif event.what == "machine":
+            self._party = "machine"
+            if script.to_machine is None:
+                self._part(NORMAL)
+        elif event.what == "ready":
+            self._party = "machine"
+            self._play(script.to_machine)
+        elif event.is_last:
+            self._play(script.to_person)
+
+    def _on_detected_nothing(self) -> None:
+        self._reason = self._reason or "time"
+        self._play(self.order.script.to_machine if self._party == "machine" else self.order.script.to_person)
+
+    def _play(self, sound: Converted | None) -> None:
+        session = self._session
+        if sound is None or self._stream is None or session is None:
+            self._part(NORMAL)
+            return
+        self._playing = (sound, session.codec)
+        number = self._trunk.sounds.hold(sound, session.codec)
+        self._element.media.tell(Play(self._stream, number))
+        self._set_timer(sound.duration_ms / 1000 + MARGIN_S, self._on_play_too_long)
+
+    def _on_played(self, event: Played) -> None:
+        self._played_ms += event.ms
+        self._is_complete = event.is_complete and event.ms > 0
+        if self._end is None:
+            self._set_timer(LINGER_S, lambda: self._part(NORMAL))
+
+    def _on_play_too_long(self) -> None:
+        """A peer that holds the call hears nothing, and the sound does not go on."""
+        self._part(NORMAL, "held")
+
+    def _on_offered(self, event: Offered) -> None:
+        """Hold, another address, another codec: whatever can be done is accepted."""
+        call, endpoint = event.call, self._endpoint
+        assert endpoint is not None
+        self._version += 1
+        now_ms = self._element.now_ms()
+        try:
+            if event.body:
+                answer, session = endpoint.answer(
+                    parse_description(event.body), secrets.randbits(48), version=self._version
+                )
+                self._tell_connect(session)
+                call.answer(answer.encode(), now_ms)
+            else:
+                # Our offer in their place; their answer comes in the ACK, and is what was agreed before.
+                offer = endpoint.offer(secrets.randbits(48), version=self._version)
+                call.answer(offer.encode(), now_ms)
+        except RemoteError as error:
+            call.refuse(error.status, now_ms)
+
+    # Inside
+
+    def _connect(self, body: bytes) -> None:
+        """Raises RemoteError for an answer that does not fit our offer."""
+        assert self._endpoint is not None
+        assert self._offer is not None
+        self._tell_connect(self._endpoint.accept_answer(self._offer, parse_description(body)))
+
+    def _tell_connect(self, session: AudioSession) -> None:
+        self._session = session
+        if self._stream is None:
+            return
+        self._element.media.tell(
+            Connect(
+                self._stream,
+                session.host,
+                session.port,
+                session.rtcp_port,
+                session.codec,
+                session.payload_type,
+                dict(session.receives),
+                session.events_send,
+                session.events_receive,
+                session.ptime_ms,
+                session.may_send,
+                self._trunk.settings.rtp_from,
+            )
+        )
+
+    def _part(self, q850: int, text: str = "") -> None:
+        """Ends the SIP call, whatever state it is in; its last event follows."""
+        call = self._call
+        if call is None:
+            return
+        now_ms = self._element.now_ms()
+        try:
+            if call.state in (CallState.CALLING, CallState.EARLY):
+                call.cancel(now_ms, q850=q850, text=text)
+            elif call.state is CallState.CONFIRMED:
+                call.hang_up(now_ms, q850=q850, text=text)
+        except LocalError as error:
+            self._element.on_unexpected(error)
+        self._element.sockets.flush()
+
+    def _over(self, result: Result, status: int, q850: int) -> None:
+        """Nothing more will happen on the line."""
+        if self._ended_at_ms:
+            return
+        self._set_timer(None)
+        self._ended_at_ms = self._trunk.clock.now_ms()
+        self._end = self._end or (result, status, q850)
+        if self._stream is not None and self._element.media.is_up:
+            # What was played is told before the stream is closed.
+            self._element.media.close(self._stream)
+            self._set_timer(MEDIA_S_MAX, self._on_not_closed)
+        else:
+            self._stream = None
+            self._conclude()
+
+    def _on_not_closed(self) -> None:
+        self._stream = None
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """When the line, the stream and the commit of the answer are through: the end is brought."""
+        is_through = self._ended_at_ms and self._stream is None and self._commit is None
+        if not is_through or self._is_brought:
+            return
+        self._is_brought = True
+        self._set_timer(None)
+        if self._playing is not None:
+            self._trunk.sounds.release(*self._playing)
+            self._playing = None
+        assert self._end is not None
+        result, status, q850 = self._end
+        progress = [*self._progress, str(status)] if status else self._progress
+        end = CallEnd(
+            result=result,
+            status=status,
+            cause=q850,
+            party=self._party,
+            reason=self._reason,
+            answered_at_ms=self._answered_at_ms,
+            ended_at_ms=self._ended_at_ms,
+            played_ms=self._played_ms,
+            is_complete=self._is_complete,
+            progress=" ".join(progress),
+        )
+        self._trunk.bring(self, end)
+
+    def _set_timer(self, after_s: float | None, action: Callable[[], object] | None = None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if after_s is not None and action is not None:
+            self._timer = self._loop.call_later(after_s, action)
