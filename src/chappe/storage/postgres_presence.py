@@ -73,6 +73,8 @@ class PostgresPresence:
         self._told_at_s: dict[str, float] = {}
         self._all_binds: dict[str, int] = {}
         self._leads: dict[str, tuple[Callable[[bool], None], bool]] = {}
+        self._trying = asyncio.Lock()
+        """A session takes one statement at a time; who asks and the beat may come together."""
         self._soon = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -240,18 +242,19 @@ class PostgresPresence:
     # --- what only one may do -----------------------------------------------------------------------------
 
     async def _try_to_lead(self) -> None:
-        link = self._link
-        if link is None:
-            return
-        for what, (on_change, leads) in list(self._leads.items()):
-            if leads:
-                continue
-            key = zlib.crc32(what.encode()) & 0x7FFFFFFF
-            if await link.connection.fetchval(
-                "SELECT pg_try_advisory_lock($1, $2)", _LEADER_LOCK, key, timeout=STATEMENT_S_MAX
-            ):
-                self._leads[what] = on_change, True
-                on_change(True)
+        async with self._trying:
+            link = self._link
+            if link is None:
+                return
+            for what, (on_change, leads) in list(self._leads.items()):
+                if leads:
+                    continue
+                key = zlib.crc32(what.encode()) & 0x7FFFFFFF
+                if await link.connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1, $2)", _LEADER_LOCK, key, timeout=STATEMENT_S_MAX
+                ):
+                    self._leads[what] = on_change, True
+                    on_change(True)
 
     def _lead_nothing(self) -> None:
         for what, (on_change, leads) in self._leads.items():

@@ -300,11 +300,11 @@ async def test_a_name_server_that_does_not_answer_holds_up_one_host_only() -> No
             released.wait(20)
         return ["127.0.0.1"]
 
-    async with serving(Receiver()) as receiver, client(lookup=lookup, answer_s_max=0.3) as out:
+    async with serving(Receiver()) as receiver, client(lookup=lookup, answer_s_max=3.0) as out:
         stuck = [asyncio.create_task(post(out, receiver.url(host="stuck.example"))) for _ in range(200)]
         assert await post(out, receiver.url(host="customer.example")) == 200
         results = await asyncio.gather(*stuck, return_exceptions=True)
-        assert {str(result) for result in results} == {"no answer within 0.3 s"}
+        assert {str(result) for result in results} == {"no answer within 3 s"}
         released.set()
 
 
