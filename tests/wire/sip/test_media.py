@@ -13,6 +13,7 @@ import pytest
 
 from chappe.operators.sip.media.client import MediaProcess
 from chappe.operators.sip.media.messages import (
+    Bridge,
     Closed,
     Connect,
     Detected,
@@ -32,6 +33,7 @@ from chappe.operators.sip.media.messages import (
     StopPlaying,
     Talk,
 )
+from chappe.operators.sip.rtp.laws import TO_OTHER
 
 E = TypeVar("E")
 WAIT_S_MAX = 20.0
@@ -266,3 +268,97 @@ async def test_a_detector_hears_what_comes_in_and_may_fail():
         await one.told(Played, 2)  # the streams go on
     finally:
         await media.stop()
+
+
+async def bridged(media: MediaProcess, **changes) -> tuple[Side, Side, Side, Side]:
+    """A caller and a callee, and our legs to them, joined: caller - leg - leg - callee."""
+    caller, leg = Side(media), Side(media)
+    other_leg, callee = Side(media), Side(media)
+    caller.connect(await leg.told(Opened))
+    leg.connect(await caller.told(Opened))
+    other_leg.connect(await callee.told(Opened), **changes)
+    callee.connect(await other_leg.told(Opened))
+    media.tell(Bridge(leg.number, other_leg.number))
+    return caller, leg, other_leg, callee
+
+
+async def test_what_comes_in_on_one_leg_of_a_bridge_goes_out_on_the_other_both_ways(media):
+    caller, _, _, callee = await bridged(media)
+    sound = media.load({"PCMA": SOUND})
+    back = media.load({"PCMA": SOUND[::-1]})
+    for side in (caller, callee):
+        media.tell(Record(side.number, 1200))
+        media.tell(Talk(side.number))
+    await asyncio.gather(caller.told(FirstAudio), callee.told(FirstAudio))
+    media.tell(Play(caller.number, sound))
+    media.tell(Play(callee.number, back))
+    heard, heard_back = await asyncio.gather(recorded(callee), recorded(caller))
+    assert SOUND in heard
+    assert SOUND[::-1] in heard_back
+    media.close(callee.number)
+    counts = await callee.told(Closed)
+    assert counts.lost == 0
+
+
+async def test_a_bridge_translates_between_the_laws(media):
+    caller, _, _, callee = await bridged(media, codec="PCMU", payload_type=0)
+    sound = media.load({"PCMA": SOUND})
+    media.tell(Record(callee.number, 1200))
+    media.tell(Talk(caller.number))
+    await callee.told(FirstAudio)
+    media.tell(Play(caller.number, sound))
+    heard = await recorded(callee)
+    assert (await callee.told(Heard)).codec == "PCMU"
+    assert SOUND.translate(TO_OTHER["PCMA"]) in heard
+
+
+async def test_digits_cross_a_bridge_and_stay_on_a_leg_that_takes_none(media):
+    caller, leg, other_leg, callee = await bridged(media)
+    media.tell(Talk(caller.number))
+    media.tell(SendDigits(caller.number, "17#"))
+    await callee.told(Digit, 3)
+    assert [event.digit for event in callee.events if isinstance(event, Digit)] == ["1", "7", "#"]
+    await caller.told(DigitsSent)
+    other_leg.connect(await callee.told(Opened), events_send=None)
+    media.tell(SendDigits(caller.number, "5"))
+    await leg.told(Digit, 4)
+    await caller.told(DigitsSent, 2)
+    assert len([event for event in callee.events if isinstance(event, Digit)]) == 3
+
+
+async def test_a_leg_whose_other_end_is_silent_keeps_its_way_open_once_it_talks(media):
+    caller, leg, other_leg, callee = await bridged(media)
+    media.tell(Talk(leg.number))
+    media.tell(Talk(other_leg.number))
+    await asyncio.gather(caller.told(FirstAudio), callee.told(FirstAudio))
+    sound = media.load({"PCMA": SOUND})
+    media.tell(Record(callee.number, 1600))
+    media.tell(Talk(caller.number))
+    media.tell(Play(caller.number, sound))
+    assert SOUND in await recorded(callee)
+
+
+async def test_a_held_leg_hears_nothing_of_the_bridge(media):
+    caller, leg, other_leg, callee = await bridged(media)
+    other_leg.connect(await callee.told(Opened), may_send=False)
+    media.tell(Talk(caller.number))
+    await leg.told(FirstAudio)
+    media.close(other_leg.number)
+    assert (await other_leg.told(Closed)).sent == 0
+
+
+async def test_a_bridge_ends_with_either_leg_and_a_new_one_takes_its_place(media):
+    caller, leg, other_leg, callee = await bridged(media)
+    media.tell(Talk(caller.number))
+    await callee.told(FirstAudio)
+    media.close(other_leg.number)
+    await other_leg.told(Closed)
+    third, new_callee = Side(media), Side(media)
+    third.connect(await new_callee.told(Opened))
+    new_callee.connect(await third.told(Opened))
+    media.tell(Bridge(leg.number, third.number))
+    await new_callee.told(FirstAudio)
+    media.tell(Bridge(leg.number, leg.number))
+    media.tell(Bridge(leg.number, 4711))
+    media.close(leg.number)
+    assert (await leg.told(Closed)).received > 0

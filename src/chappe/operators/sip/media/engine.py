@@ -19,6 +19,7 @@ from chappe.operators.sip.media.detector import Detector, Piece
 from chappe.operators.sip.media.lateness import Lateness
 from chappe.operators.sip.media.library import Library
 from chappe.operators.sip.media.messages import (
+    Bridge,
     Close,
     Closed,
     Command,
@@ -280,6 +281,10 @@ class Engine:
                     stream.is_listening = True
                     self._listening.add(stream.number)
                     self._detector.begin(stream.number)
+            case Bridge():
+                other = self._streams.get(command.other)
+                if other is not None and other is not stream:
+                    stream.bridge(other)
             case Close():
                 self._close(stream)
 

@@ -91,6 +91,15 @@ class Listen(msgspec.Struct, frozen=True, tag=True):
     stream: int
 
 
+class Bridge(msgspec.Struct, frozen=True, tag=True):
+    """What comes in on either goes out on the other, from one law to the other where they differ, digits too, until
+    one of them is closed. One that talks sends silence while nothing comes for it.
+    """
+
+    stream: int
+    other: int
+
+
 class Close(msgspec.Struct, frozen=True, tag=True):
     """The stream ends; `Closed` is its last event."""
 
@@ -113,6 +122,7 @@ Command = (
     | SendDigits
     | Record
     | Listen
+    | Bridge
     | Close
 )
 

@@ -21,8 +21,10 @@ from chappe.operators.sip.media.messages import (
 )
 from chappe.operators.sip.rtp.digits import DigitReader, DigitSender
 from chappe.operators.sip.rtp.latch import Latch
-from chappe.operators.sip.rtp.packet import RtpSender, parse_packet
+from chappe.operators.sip.rtp.laws import TO_OTHER
+from chappe.operators.sip.rtp.packet import RtpPacket, RtpSender, parse_packet
 from chappe.operators.sip.rtp.receiver import Receiver
+from chappe.operators.sip.rtp.relay import Relay
 from chappe.operators.sip.rtp.rtcp import (
     Report,
     ReportBlock,
@@ -38,6 +40,8 @@ from chappe.operators.sip.sdp.audio import CodecName
 CHUNK_OCTETS: Final = 8000
 """A second of a recording."""
 SILENT_MS: Final = 10_000
+QUIET_TURNS: Final = 5
+"""Turns of a bridged stream in which nothing came for it, before it sends silence: gaps of the network are not filled."""
 
 
 class Owner(Protocol):
@@ -62,13 +66,16 @@ class Stream:
         "_last_report",
         "_last_report_ms",
         "_latch",
+        "_other",
         "_owner",
         "_peer_lost",
         "_played_sound",
+        "_quiet_turns",
         "_receiver",
         "_record_left",
         "_recorded",
         "_recorded_codec",
+        "_relay",
         "_round_trip_ms",
         "_send",
         "_sender",
@@ -107,6 +114,10 @@ class Stream:
         self._recorded_codec: CodecName = "PCMA"
         self._record_left = 0
         """Octets still to be recorded."""
+        self._other: Stream | None = None
+        """The stream that this one is bridged with."""
+        self._relay = Relay(self._sender)
+        self._quiet_turns = 0
         self._heard_ms = now_ms
         self._silent_told_ms = now_ms
         self._last_report = 0
@@ -166,6 +177,15 @@ class Stream:
     def record(self, ms_max: int) -> None:
         self._record_left = ms_max * OCTETS_PER_MS
 
+    def bridge(self, other: Stream) -> None:
+        """Either end hears the other; whoever they were bridged with before hears nothing."""
+        for stream, partner in ((self, other), (other, self)):
+            if stream._other is not None:
+                stream._other._other = None
+            stream.stop_playing()
+            stream._other = partner
+            stream._relay.rest()
+
     # Its turn: once in every packet time
 
     def turn(self) -> None:
@@ -177,6 +197,11 @@ class Stream:
         if self._digits is not None:
             self._send_digit(latch)
             return
+        if self._other is not None:
+            self._quiet_turns += 1
+            if self._quiet_turns <= QUIET_TURNS:
+                return
+            self._relay.rest()
         frames = self._frames
         if frames is None:
             payload = self._silence
@@ -231,10 +256,34 @@ class Stream:
             digit = self._digit_reader.take(packet)
             if digit is not None:
                 self._owner.tell(Digit(self.number, digit))
+        if self._other is not None:
+            self._other.pass_on(packet, codec, now_ms)
         for frame in receiver.take(packet, now_ms):
             frame_codec = connect.receives.get(frame.payload_type)
             if frame_codec is not None and (self.is_listening or self._record_left):
                 self._take_audio(frame_codec, frame.gap, frame.payload)
+
+    def pass_on(self, packet: RtpPacket, codec: CodecName | None, now_ms: float) -> None:
+        """What came in on the other stream of a bridge goes out on this one. `codec` is None for a digit."""
+        connect, latch = self.connected, self._latch
+        if connect is None or latch is None or not connect.may_send or self._digits is not None:
+            return
+        payload_type: int | None = connect.payload_type
+        payload = packet.payload
+        if codec is None:
+            payload_type = connect.events_send
+            if payload_type is None:
+                return
+        elif codec != connect.codec:
+            payload = payload.translate(TO_OTHER[codec])
+        data = self._relay.pass_on(packet, payload_type, payload, now_ms, is_audio=codec is not None)
+        if data is None:
+            return
+        self._quiet_turns = 0
+        try:
+            self._send(data, latch.remote)
+        except OSError:
+            pass
 
     def take_report(self, report: Report, now_ms: float) -> None:
         """An RTCP report of the peer's that is about us, or from whom we hear."""
@@ -250,6 +299,8 @@ class Stream:
 
     def finish(self) -> tuple[int, int, int, float, int, float]:
         """The end: what waits is told. Gives the counts for `Closed`."""
+        if self._other is not None:
+            self._other._other = self._other = None
         connect = self.connected
         if connect is not None:
             for frame in self._receiver.flush():
@@ -279,6 +330,7 @@ class Stream:
         batch = digits.next()
         if batch is None:
             self._digits = None
+            self._relay.rest()
             self._owner.tell(DigitsSent(self.number))
             return
         for data in batch:
