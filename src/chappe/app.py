@@ -29,7 +29,7 @@ from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
 from chappe.delivery import SIMULATOR, SmsDelivery, holding_operators, sms_routes
-from chappe.http.listener import Listener, ListenRefused, tls_context
+from chappe.http.listener import Listener, ListenRefused, check_free, tls_context
 from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
 from chappe.messages.port import Operator
@@ -109,6 +109,8 @@ async def _serve(settings: Settings, folder: Folder) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    if settings.port:
+        await check_free(settings.host, settings.port)
     store = await (open_store(folder) if settings.database is None else open_shared_store(settings.database))
     try:
         server = await Server.start(settings, folder, store)

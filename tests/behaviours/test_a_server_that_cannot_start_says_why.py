@@ -73,7 +73,8 @@ def taken() -> Iterator[int]:
 
 def test_a_port_in_use(taken: int, tmp_path: Path) -> None:
     assert f"127.0.0.1:{taken}" in (said := refusal(tmp_path, "--port", str(taken)))
-    assert "in use" in said
+    assert "Address already in use: --port or CHAPPE_PORT chooses another one" in said
+    assert not (tmp_path / "chappe.db").exists()
 
 
 def test_a_port_of_the_built_in_network_that_was_asked_for_and_is_in_use(taken: int, tmp_path: Path) -> None:

@@ -26,4 +26,5 @@ def test_loopback_is_not_called_however_it_is_spelled(tmp_path: Path) -> None:
             assert "not public" in event["lastResult"] or "not a usable" in event["lastResult"]
         assert receiver.requests == []
         assert "secret=1" not in server.stderr
+        assert "callback_allow" in server.stderr
         server.assert_no_traceback()

@@ -148,6 +148,17 @@ def test_what_is_not_http_is_answered_400_in_json_and_ended(data: bytes, url: st
         assert connection.is_closed()
 
 
+@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "identity"])
+def test_a_transfer_coding_that_is_not_spoken_is_answered_501_and_ended(coding: str, url: str) -> None:
+    with Connection(url) as connection:
+        connection.send(
+            head("POST", "/sms/v1/me", {"Transfer-Encoding": coding}) + b"5\r\nhello\r\n0\r\n\r\n"
+        )
+        answer = connection.answer()
+        assert (answer.status, answer.json["code"], answer.headers["connection"]) == (501, 501, "close")
+        assert connection.is_closed()
+
+
 @pytest.mark.parametrize(
     "bad", [b"zz\r\nabc\r\n", b"-1\r\nabc\r\n", b"ffffffffffffffffff\r\nabc\r\n", b"3\r\nabcdef\r\n"]
 )

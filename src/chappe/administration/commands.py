@@ -360,6 +360,7 @@ class Administration:
             "messageId": command.message_id,
             "email": found.email,
             "acceptedAtMs": found.accepted_at_ms,
+            "sandbox": found.is_sandbox,
             "recipients": shown,
         }
 

@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from chappe import __version__
-from chappe.cli import account, audio, call, caller, check, client, database, message, price, serve, webhook
+from chappe.cli import (
+    account,
+    audio,
+    call,
+    caller,
+    check,
+    client,
+    database,
+    message,
+    price,
+    serve,
+    voice,
+    webhook,
+)
 from chappe.cli.refused import Refused
 
 
@@ -20,7 +33,20 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"chappe {__version__}")
     groups = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (serve, account, price, message, audio, call, caller, webhook, check, database, client):
+    for group in (
+        serve,
+        account,
+        price,
+        message,
+        audio,
+        call,
+        caller,
+        webhook,
+        check,
+        database,
+        client,
+        voice,
+    ):
         group.add_to(groups)
     return top
 

@@ -6,6 +6,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +16,8 @@ from chappe.cli.refused import Refused
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 30.0
+
+_AT = re.compile(r"(\d{1,2}/\d{1,2}/\d{4}) +(\d{1,2}):(\d{1,2})")
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -61,10 +64,15 @@ def add_client_flags(parser: argparse.ArgumentParser) -> None:
 def call(
     options: argparse.Namespace,
     path: str,
-    body: dict[str, Any] | None = None,
+    body: dict[str, Any] | bytes | None = None,
     headers: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """GETs `path`, or POSTs `body`, with the key in a header; raises `Refused` with the server's own words."""
+    *,
+    method: str | None = None,
+) -> Any:
+    """GETs `path`, or POSTs `body`, with the key in a header; raises `Refused` with the server's own words.
+
+    A dict is sent as JSON, octets as they are; what comes back is the JSON that was answered.
+    """
     url = (options.url or os.environ.get("CHAPPE_URL") or DEFAULT_URL).rstrip("/")
     key = options.key or os.environ.get("CHAPPE_KEY")
     if not key:
@@ -75,7 +83,8 @@ def call(
         raise Refused("the API key has characters that no key has")
     request = urllib.request.Request(  # noqa: S310 - scheme checked above
         url + path,
-        data=None if body is None else json.dumps(body).encode(),
+        data=json.dumps(body).encode() if isinstance(body, dict) else body,
+        method=method,
         headers={
             "X-Api-Key": key,
             "Accept-Language": "en",
@@ -100,6 +109,15 @@ def call(
         raise Refused(f"{url} does not answer ({reason}): is it the address? --url or CHAPPE_URL") from error
 
 
+def at_parts(text: str) -> tuple[str, str, str]:
+    """Day, hour and minute of an `--at`; raises `Refused`."""
+    at = _AT.fullmatch(text.strip())
+    if at is None:
+        raise Refused(f"--at {text!r} is not 'DD/MM/YYYY HH:MM', such as '24/12/2026 18:30'")
+    day, hour, minute = at.groups()
+    return day, hour, minute
+
+
 def _credits(options: argparse.Namespace) -> int:
     print(json.dumps(call(options, f"/{options.product}/v1/me"), ensure_ascii=False, indent=2))
     return 0
@@ -118,9 +136,7 @@ def _send(options: argparse.Namespace) -> int:
     }
     body.update({name: value for name, value in given.items() if value})
     if options.at:
-        day, _, hour = options.at.strip().partition(" ")
-        body["scheduledDeliveryDate"] = day
-        body["time"], _, body["minute"] = hour.partition(":")
+        body["scheduledDeliveryDate"], body["time"], body["minute"] = at_parts(options.at)
     headers = {"Idempotency-Key": options.idempotency_key} if options.idempotency_key else {}
     print(json.dumps(call(options, "/sms/v1/send", body, headers), ensure_ascii=False, indent=2))
     return 0

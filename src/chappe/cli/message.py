@@ -30,7 +30,8 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    print(f"message {result['messageId']} of {result['email']}, accepted {_at(result['acceptedAtMs'])}")
+    kind = "sandbox message" if result["sandbox"] else "message"
+    print(f"{kind} {result['messageId']} of {result['email']}, accepted {_at(result['acceptedAtMs'])}")
     for recipient in result["recipients"]:
         back = f", {recipient['refund']} given back" if recipient["refund"] != "0" else ""
         print(

@@ -30,6 +30,10 @@ class _HeadTooLong(Exception):
     """Stops the parser: uvicorn takes it for an error in the request."""
 
 
+class _CodingUnknown(Exception):
+    """Stops the parser: where the body of this request ends cannot be told."""
+
+
 class _NoMore(list[tuple[bytes, bytes]]):
     """Takes the trailers of a chunked body, which nobody reads, and keeps none of them."""
 
@@ -81,6 +85,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._body_bytes = 0
         self._measure_head = False
         self._head_is_too_long = False
+        self._coding_is_unknown = False
         self._close_after_body = False
         self._is_in_message = False
         self._offers_upgrade = False
@@ -164,6 +169,9 @@ class LimitedConnection(HttpToolsProtocol):
             if size > HEAD_BYTES_MAX:
                 self._head_is_too_long = True
                 raise _HeadTooLong
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            self._coding_is_unknown = True
+            raise _CodingUnknown
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._offers_upgrade = True
             return
@@ -223,6 +231,11 @@ class LimitedConnection(HttpToolsProtocol):
         if self._head_is_too_long:
             self._refuse(
                 431, "Les en-têtes de la requête sont trop longs. / The request's headers are too long."
+            )
+        elif self._coding_is_unknown:  # RFC 9112, section 6.1
+            self._refuse(
+                501,
+                "Ce Transfer-Encoding n'est pas pris en charge. / This Transfer-Encoding is not supported.",
             )
         else:
             self._refuse(400, "La requête HTTP est malformée. / The HTTP request is malformed.")

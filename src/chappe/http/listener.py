@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
+import errno
+import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +67,7 @@ class Listener:
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listens on one more address; gives the port (the real one for port 0). Raises `ListenRefused`."""
         loop = asyncio.get_running_loop()
-        try:
+        with _clearly_refused(host, port):
             server = await loop.create_server(
                 self._connection,
                 host,
@@ -74,10 +77,6 @@ class Listener:
                 # A connection is counted when its handshake is done: until then it may not last.
                 ssl_handshake_timeout=HEAD_S_MAX if tls else None,
             )
-        except OSError as error:
-            raise ListenRefused(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-        except UnicodeError as error:  # a name that no resolver can be asked for
-            raise ListenRefused(f"cannot listen on {host!r}: it is not a host name") from error
         self._servers.append(server)
         if self._ticker is None:
             self._tick()
@@ -127,6 +126,27 @@ class Listener:
         now = asyncio.get_running_loop().time()
         for connection in self._connections():
             connection.end_if_late(now)
+
+
+async def check_free(host: str, port: int) -> None:
+    """Raises `ListenRefused` where `Listener.listen` would now: asked before anything is opened or begun."""
+    with _clearly_refused(host, port):
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, start_serving=False
+        )
+        server.close()
+
+
+@contextlib.contextmanager
+def _clearly_refused(host: str, port: int) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        hint = ": --port or CHAPPE_PORT chooses another one" if error.errno == errno.EADDRINUSE else ""
+        raise ListenRefused(f"cannot listen on {host}:{port}: {reason}{hint}") from error
+    except UnicodeError as error:  # a name that no resolver can be asked for
+        raise ListenRefused(f"cannot listen on {host!r}: it is not a host name") from error
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -46,6 +46,10 @@ class NotAnswered(Exception):
     """No answer came. The text says why, in few words, and holds nothing of the request."""
 
 
+class AddressNotAllowed(NotAnswered):
+    """It leads to an address that is not public and not allowed by the configuration."""
+
+
 class AddressRefused(OSError):
     """The guard: no connection is made there."""
 
@@ -109,7 +113,10 @@ class Outgoing:
     async def send(
         self, method: Literal["GET", "POST"], url: str, *, headers: Mapping[str, str], body: bytes = b""
     ) -> int:
-        """The HTTP status of the answer; its body is read up to 64 KiB and dropped. Raises `NotAnswered`."""
+        """The HTTP status of the answer; its body is read up to 64 KiB and dropped.
+
+        Raises `NotAnswered`; `AddressNotAllowed` where the guard did not let it through.
+        """
         parsed = _parsed(url)
         if parsed is None:
             raise NotAnswered("not a usable http or https URL")
@@ -119,6 +126,8 @@ class Outgoing:
         except TimeoutError as error:
             raise NotAnswered(f"no answer within {self._answer_s_max:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(_cause(error), AddressRefused):
+                raise AddressNotAllowed(str(_cause(error))) from error
             raise NotAnswered(_reason(error)) from error
         await _drain(response)
         return response.status
@@ -268,10 +277,12 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
         response.close()
 
 
+def _cause(error: Exception) -> BaseException:
+    return getattr(error, "os_error", None) or error
+
+
 def _reason(error: Exception) -> str:
-    cause: BaseException | None = getattr(error, "os_error", None) or error
-    if isinstance(cause, AddressRefused):
-        return str(cause)
+    cause = _cause(error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the TLS certificate cannot be verified"
     if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):

@@ -43,13 +43,14 @@ class MessageHistory:
 
     email: str
     accepted_at_ms: int
+    is_sandbox: bool
     recipients: list[RecipientHistory]
 
 
 def history(reader: Reader, message_id: int) -> MessageHistory | None:
     """The history of a message of any account; None when there is no such message."""
     message = reader.one(
-        "SELECT a.email, m.created_at_ms FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.id = ?",
+        "SELECT a.email, m.created_at_ms, m.is_sandbox FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.id = ?",
         (message_id,),
     )
     if message is None:
@@ -70,4 +71,4 @@ def history(reader: Reader, message_id: int) -> MessageHistory | None:
             (message_id,),
         )
     ]
-    return MessageHistory(message[0], message[1], recipients)
+    return MessageHistory(message[0], message[1], message[2] == 1, recipients)

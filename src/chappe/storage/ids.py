@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 
-from chappe.storage.database import Database, Transaction
+from chappe.storage.database import Database, StorageUnavailable, Transaction
 
-ID_MAX = 2**31 - 1
+MESSAGE_ID_MAX = 2**31 - 1
+"""Callers keep the ids of messages in 32 bits with a sign."""
 
 
 class IdBlocks:
-    """Ids of one sequence. `take` never waits while a block is left; `refill` fetches the next one early."""
+    """Ids of one sequence. `take` never waits while a block is left: the next one is fetched early.
+
+    Raises `StorageUnavailable` where none can be had, also once `id_max` is reached.
+    """
 
     def __init__(
         self, database: Database, name: str, *, block_size: int = 1000, id_max: int = 2**63 - 1
@@ -90,8 +94,11 @@ class IdBlocks:
                 (self._name, 1 + count, count),
             )
             assert row is not None
+            if row[0] - 1 > self._id_max:
+                raise StorageUnavailable(
+                    f"the sequence {self._name} is used up: {self._id_max} was the last id"
+                )
             return row[0]
 
         end = await self._database.write(reserve)
-        assert end - 1 <= self._id_max, f"the sequence {self._name} is exhausted"
         return end - count, end

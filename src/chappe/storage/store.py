@@ -9,7 +9,7 @@ from pathlib import Path
 from chappe.clock import Clock, SystemClock
 from chappe.storage.database import Database, Reader, StorageRefused, StorageUnavailable, Transaction
 from chappe.storage.folder import Folder, make_secret, read_secret
-from chappe.storage.ids import IdBlocks
+from chappe.storage.ids import MESSAGE_ID_MAX, IdBlocks
 from chappe.storage.sqlite import SqliteDatabase
 from chappe.storage.vault import Vault
 
@@ -29,7 +29,8 @@ class Store:
         """The id sequence `name`."""
         sequence = self._sequences.get(name)
         if sequence is None:
-            sequence = self._sequences[name] = IdBlocks(self.database, name)
+            id_max = MESSAGE_ID_MAX if name == "messages" else 2**63 - 1
+            sequence = self._sequences[name] = IdBlocks(self.database, name, id_max=id_max)
         return sequence
 
     async def close(self) -> None:

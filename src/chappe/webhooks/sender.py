@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from chappe.accounts.account import AccountRefused
-from chappe.http.outgoing import NotAnswered, Outgoing
+from chappe.http.outgoing import AddressNotAllowed, NotAnswered, Outgoing
 from chappe.storage.database import StorageUnavailable
 from chappe.storage.store import Store
 from chappe.webhooks.lanes import AT_ONCE_MAX, Claimed, Lanes, Place
@@ -237,6 +237,13 @@ class WebhookSender:
         is_delivered = False
         try:
             is_delivered, result = await self._post(event)
+        except StorageUnavailable as error:
+            # Nothing was posted, so no attempt was made: the sweep finds it again.
+            self._trouble(error)
+            self._lanes.finished(event, ok=False, long=False)
+            self._lanes.forget(event)
+            self._woken.set()
+            return
         except Exception as error:
             self._on_unexpected()
             _log.error("an unexpected exception", event_id=event.id, exc_info=error)
@@ -257,9 +264,17 @@ class WebhookSender:
                 headers["Content-Type"] = "application/json"
             method = "POST" if body else "GET"
             status = await self._outgoing.send(method, event.url, headers=headers, body=body)
-        except NotAnswered as error:
+        except AddressNotAllowed as error:
+            if event.attempts == 0:
+                # The operator of the server decides about this, and nobody but the log tells them.
+                _log.warning(
+                    "a callback's address is not allowed: `callback_allow` opens it",
+                    event_id=event.id,
+                    account_id=event.account_id,
+                    reason=str(error),
+                )
             return False, str(error)
-        except (AccountRefused, StorageUnavailable) as error:
+        except (NotAnswered, AccountRefused) as error:
             return False, str(error)
         if 300 <= status < 400:
             return False, f"HTTP {status} (redirects are not followed)"

@@ -91,3 +91,15 @@ async def test_ids_are_refused_while_the_storage_is_and_given_again_afterwards(
     writer.execute("PRAGMA query_only = OFF")
     taken += [await ids.take() for _ in range(20)]
     assert len(taken) == len(set(taken))
+
+
+async def test_a_sequence_ends_at_its_last_id_and_says_so(either: Database) -> None:
+    ids = IdBlocks(either, "messages", block_size=100, id_max=250)
+    taken = [numbers(await ids.take(), 1) for _ in range(200)]
+    with pytest.raises(StorageUnavailable, match="250 was the last id"):
+        for _ in range(100):
+            taken.append(numbers(await ids.take(), 1))
+    assert_all_different(taken)
+    assert max(each.start for each in taken) <= 250
+    with pytest.raises(StorageUnavailable):
+        await IdBlocks(either, "messages", id_max=250).take()

@@ -242,6 +242,30 @@ async def test_results_wait_for_a_storage_that_is_away(world: World, monkeypatch
     assert len(world.receivers.posts) == 1, "posted once, recorded late"
 
 
+async def test_a_secret_that_cannot_be_read_takes_no_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.receivers.statuses["ok.example"] = 200
+    asked = 0
+
+    async def failing(store, account_id: int) -> str:  # type: ignore[no-untyped-def]
+        nonlocal asked
+        asked += 1
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr("chappe.webhooks.sender.webhook_secret", failing)
+    await world.sender.start()
+    (event_id,) = await world.queue(OK)
+    await until(lambda: asked == 1)
+    monkeypatch.undo()
+    await world.settled()
+    assert await world.row(event_id) == ("pending", 0, "")
+    assert world.receivers.posts == []
+    world.time.advance(31)
+    await until(lambda: world.sender.delivered_total == 1)
+    assert await world.row(event_id) == ("delivered", 1, "HTTP 200")
+
+
 async def test_a_fault_of_ours_is_counted_and_the_event_tried_again(world: World) -> None:
     await world.sender.start()
     (event_id,) = await world.queue(OK)

@@ -12,6 +12,7 @@ Liberties taken with what is received, because real SMSCs take them:
 """
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self
 
@@ -30,7 +31,7 @@ WRITE_ERRORS: Final = (TypeError, ValueError, OverflowError, AttributeError, str
 
 
 @dataclass(slots=True)
-class Pdu:
+class Pdu(ABC):
     """The parts that all PDUs have."""
 
     command_id: ClassVar[int] = 0
@@ -40,14 +41,14 @@ class Pdu:
     sequence_number: int = field(default=0, kw_only=True)
     """0 in a request that the session has not numbered yet."""
 
+    @abstractmethod
     def encode(self) -> bytes:
         """The whole PDU. Raises LocalError where a field holds what it cannot."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_body(cls, body: bytes, command_status: int, sequence_number: int) -> Self:
         """Raises BodyError and nothing else, whatever the octets are."""
-        raise NotImplementedError
 
     def encode_body(self) -> bytes:
         """Mandatory fields and optional parameters."""
