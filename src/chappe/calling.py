@@ -42,7 +42,7 @@ class CallDelivery:
             on_events=on_events,
             on_unexpected=on_unexpected,
         )
-        self._outcomes = CallOutcomesStored(store, campaigns, self._ended, on_events)
+        self._outcomes = CallOutcomesStored(store, routes, campaigns, self._ended, on_events)
         self.acceptor = CampaignAcceptor(store, self._dispatcher.wake)
 
     async def start(self) -> None:

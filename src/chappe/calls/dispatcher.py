@@ -15,6 +15,7 @@ import structlog
 
 from chappe.calls.campaign import Campaign, CampaignCache, Scripts, SoundMissing
 from chappe.calls.due import Due
+from chappe.calls.failover import in_order, refused_by
 from chappe.calls.finish import Ids
 from chappe.calls.leave import let_call
 from chappe.calls.lost import recover
@@ -39,7 +40,7 @@ SPEECH_AGAIN_S: Final = 5.0
 """After no engine could speak a campaign's text."""
 
 _DUE: Final = (
-    "SELECT campaign_id, number, attempts FROM callees"
+    "SELECT campaign_id, number, attempts, operator FROM callees"
     f" WHERE state = {State.WAITING:d} AND due_at_ms <= ? ORDER BY due_at_ms, campaign_id, number LIMIT {LOADED_MAX}"
 )
 
@@ -73,7 +74,7 @@ class CallDispatcher:
         self._on_events = on_events
         self._on_unexpected = on_unexpected
         self._of_account: Counter[int] = Counter()
-        self._account_of: dict[tuple[int, int], int] = {}
+        self._account_of: dict[tuple[int, int, int], int] = {}
         """By call that is on its way."""
         self._silent_until_s: dict[int, float] = {}
         self._look_at_s = 0.0
@@ -100,7 +101,7 @@ class CallDispatcher:
 
     def ended(self, order: CallOrder) -> None:
         """A call is over, and its outcome committed."""
-        account_id = self._account_of.pop((order.campaign_id, order.number), None)
+        account_id = self._account_of.pop((order.campaign_id, order.number, order.attempt), None)
         if account_id is not None:
             self._of_account[account_id] -= 1
             if not self._of_account[account_id]:
@@ -159,12 +160,13 @@ class CallDispatcher:
             if not is_called:
                 continue
             self._of_account[due.campaign.account_id] += 1
-            self._account_of[due.campaign.id, due.number] = due.campaign.account_id
+            attempt = due.attempts + 1
+            self._account_of[due.campaign.id, due.number, attempt] = due.campaign.account_id
             trunk.call(
                 CallOrder(
                     campaign_id=due.campaign.id,
                     number=due.number,
-                    attempt=due.attempts + 1,
+                    attempt=attempt,
                     sender=due.campaign.sender,
                     script=script,
                     ring_s_max=self._ring_s_max,
@@ -181,8 +183,13 @@ class CallDispatcher:
 
         def load(reader: Reader) -> list[Due]:
             return [
-                Due(self._campaigns.get(reader, campaign_id), number, attempts)
-                for campaign_id, number, attempts in reader.all(_DUE, (now_ms,))
+                Due(
+                    self._campaigns.get(reader, campaign_id),
+                    number,
+                    attempts,
+                    refused_by(reader, campaign_id, number) if operator else (),
+                )
+                for campaign_id, number, attempts, operator in reader.all(_DUE, (now_ms,))
             ]
 
         dues = await self._store.database.read(load)
@@ -195,7 +202,7 @@ class CallDispatcher:
             account_id = due.campaign.account_id
             if self._of_account[account_id] + of_account[account_id] >= self._account_calls_max:
                 continue
-            trunk = self._trunk_for(due.number, free)
+            trunk = self._trunk_for(due, free)
             script = None if trunk is None else await self._script(due.campaign)
             if trunk is None or script is None:
                 continue
@@ -204,8 +211,9 @@ class CallDispatcher:
             plan.append((due, trunk, script))
         return plan
 
-    def _trunk_for(self, number: int, free: dict[Trunk, int]) -> Trunk | None:
-        for trunk in self._routes.find(number):
+    def _trunk_for(self, due: Due, free: dict[Trunk, int]) -> Trunk | None:
+        trunks = self._routes.find(due.number)
+        for trunk in in_order(trunks, due.refused_by) if due.refused_by else trunks:
             if trunk.is_up and free.setdefault(trunk, trunk.free_calls) > 0:
                 return trunk
         return None

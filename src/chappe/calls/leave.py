@@ -6,6 +6,7 @@ from typing import Final
 
 from chappe.calls.due import Due
 from chappe.calls.finish import Ending, Ids, finish
+from chappe.calls.port import NOT_TAKEN
 from chappe.calls.states import State
 from chappe.hours.windows import next_opening
 from chappe.hours.zones import zone_of
@@ -32,6 +33,7 @@ _RECORD: Final = (
 _ATTEMPTS: Final = (
     "SELECT COUNT(*) FROM call_attempts t JOIN campaigns c ON c.id = t.campaign_id"
     " WHERE t.account_id = ? AND t.number = ? AND t.left_at_ms > ? AND c.is_marketing = 1"
+    f" AND t.result <> '{NOT_TAKEN}'"
 )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from chappe.calls.campaign import Campaign, CampaignCache
+from chappe.calls.failover import calls_taken, is_passed_on, refused_by
 from chappe.calls.finish import Ending, Ids, finish
-from chappe.calls.port import CallEnd, CallOrder, Trunk
+from chappe.calls.port import NOT_TAKEN, CallEnd, CallOrder, Trunk
+from chappe.calls.routes import CallRoutes
 from chappe.calls.states import State
 from chappe.numbers.parse import can_be_mobile
 from chappe.storage.database import StorageUnavailable, Transaction
@@ -21,8 +23,13 @@ _ANSWERED: Final = (
     f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state = {State.CALLING:d}"
 )
 _AGAIN: Final = (
-    f"UPDATE callees SET state = {State.WAITING:d}, due_at_ms = ?, changed_at_ms = ?"
+    f"UPDATE callees SET state = {State.WAITING:d}, operator = '', due_at_ms = ?, changed_at_ms = ?"
     f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state IN ({State.CALLING:d}, {State.ANSWERED:d})"
+)
+# It keeps its place among those that are due, and the name of the trunk, so that the dispatcher looks who has refused it.
+_PASS_ON: Final = (
+    f"UPDATE callees SET state = {State.WAITING:d}, changed_at_ms = ?"
+    f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state = {State.CALLING:d}"
 )
 _RECORD: Final = (
     "UPDATE call_attempts SET result = ?, status = ?, cause = ?, party = ?, reason = ?, answered_at_ms = ?,"
@@ -37,11 +44,13 @@ class CallOutcomesStored:
     def __init__(
         self,
         store: Store,
+        routes: CallRoutes,
         campaigns: CampaignCache,
         on_ended: Callable[[CallOrder], None],
         on_events: Callable[[], None],
     ) -> None:
         self._store = store
+        self._routes = routes
         self._campaigns = campaigns
         self._on_ended = on_ended
         self._on_events = on_events
@@ -87,10 +96,15 @@ class CallOutcomesStored:
             )
             if not is_first:
                 return
+            key = (order.campaign_id, order.number, order.attempt)
+            if end.result == NOT_TAKEN:
+                refused = refused_by(tx, order.campaign_id, order.number)
+                if is_passed_on(self._routes.find(order.number), refused):
+                    tx.run(_PASS_ON, (now_ms, *key))
+                    return
             campaign = self._campaigns.get(tx, order.campaign_id)
-            again_after_ms = further_attempt_ms(campaign, order, end)
+            again_after_ms = further_attempt_ms(campaign, order, end, calls_taken(tx, *key))
             if again_after_ms is not None:
-                key = (order.campaign_id, order.number, order.attempt)
                 tx.run(_AGAIN, (now_ms + again_after_ms, now_ms, *key))
             else:
                 finish(tx, campaign, order.number, ending_of(campaign, order, end), ids, now_ms)
@@ -101,13 +115,13 @@ class CallOutcomesStored:
             self._on_events()
 
 
-def further_attempt_ms(campaign: Campaign, order: CallOrder, end: CallEnd) -> int | None:
-    """How long to wait before the next attempt; None: this was the last one."""
+def further_attempt_ms(campaign: Campaign, order: CallOrder, end: CallEnd, calls: int) -> int | None:
+    """How long to wait before the next attempt, after so many `calls` that may have rung; None: this was the last one."""
     if end.result in ("busy", "no answer"):
-        return campaign.retry_delay_s * 1000 if order.attempt <= campaign.retries else None
+        return campaign.retry_delay_s * 1000 if calls <= campaign.retries else None
     met_a_person = campaign.kind == "deposit" and end.result == "answered" and end.party == "person"
     # A mobile may be switched off later; whoever answers a landline would answer it again.
-    if met_a_person and order.attempt == 1 and can_be_mobile(f"+{order.number}"):
+    if met_a_person and calls == 1 and can_be_mobile(f"+{order.number}"):
         return DEPOSIT_AGAIN_MS
     return None
 

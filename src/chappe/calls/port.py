@@ -3,24 +3,26 @@
 The order is the promise: a callee is committed as `calling`, then handed over and the INVITE leaves; that it was
 answered is committed through `CallOutcomes.answered`, then the first RTP frame leaves; how it ended is committed
 through `CallOutcomes.ended`, then the call's place is free. When the thing behind a `Trunk` is down, `is_up` is False
-and nothing is handed over; what was handed over ends as "lost".
+and nothing is handed over; what was handed over and was not heard of ends as "not taken".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from chappe.audio.sound import Converted
 
 Party = Literal["", "person", "machine"]
 """Who answered, as far as was found out; "" where nobody asked."""
 
-Result = Literal["answered", "busy", "no answer", "unreachable", "rejected", "failed", "lost"]
+Result = Literal["answered", "busy", "no answer", "unreachable", "rejected", "not taken", "failed", "lost"]
 """answered: a 200 came, whatever was heard. busy: 486, 600. no answer: it rang too long, or 480, 408 after ringing.
-unreachable: 404, 410, 484, 604 and the like. rejected: 403, 603 and other refusals. failed: 5xx, no common codec, our
-fault. lost: nobody knows."""
+unreachable: 404, 410, 484, 604 and the like. rejected: 403, 603 and other refusals. not taken: the trunk itself could not
+or would not, and no telephone rang. failed: no common codec, a 5xx after ringing, our fault. lost: nobody knows."""
+
+NOT_TAKEN: Final[Result] = "not taken"
 
 
 @dataclass(frozen=True, slots=True)

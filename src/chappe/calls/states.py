@@ -1,7 +1,8 @@
 """The states of a callee: the only place that says which there are, and that they only grow, but for a further attempt.
 
     waiting -> calling -> answered -> delivered | undelivered
-                calling -> waiting                               (busy, no answer: a further attempt, later)
+                calling -> waiting                               (busy, no answer: a further attempt, later;
+                                                                  not taken: another trunk, at once)
                 calling -> undelivered | lost
     waiting -> cancelled | opted out | capped                    (no call was made)
 

@@ -70,6 +70,8 @@ class World:
     def __init__(self, store: Store, account: Created, clock: MovedClock) -> None:
         self.store, self.account, self.clock = store, account, clock
         self.trunk = MemoryTrunk(clock)
+        self.second = MemoryTrunk(clock, "second", is_up=False)
+        """Behind the other in the route, and down until a test wants it."""
         self.engine = QuickEngine()
         self.unexpected = 0
         self.woken = 0
@@ -84,7 +86,7 @@ class World:
 
         return CallDelivery(
             self.store,
-            CallRoutes({"33": [self.trunk]}),
+            CallRoutes({"33": [self.trunk, self.second]}),
             Speaker([self.engine]),
             VoiceSettings(account_calls_max=6),
             resends_lost=resends,
@@ -104,6 +106,7 @@ class World:
             presence._id, presence._stopping = 0, False
             await presence.start("all")
         self.trunk = MemoryTrunk(self.clock)
+        self.second = MemoryTrunk(self.clock, "second", is_up=self.second.is_up)
         self.delivery = self._deliver(resends)
         await self.delivery.start()
 

@@ -49,7 +49,9 @@ async def test_a_text_is_heard_charged_by_the_second_and_reported(world: World) 
     assert world.woken == 1
 
 
-@pytest.mark.parametrize("result", ["busy", "no answer", "unreachable", "rejected", "failed", "lost"])
+@pytest.mark.parametrize(
+    "result", ["busy", "no answer", "unreachable", "rejected", "not taken", "failed", "lost"]
+)
 async def test_a_call_that_nobody_answered_costs_nothing(world: World, result: str) -> None:
     campaign = await world.send(MOBILE)
     (order,) = await world.trunk.until_taken(1)

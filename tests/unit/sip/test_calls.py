@@ -100,6 +100,24 @@ def test_nobody_answers_at_all():
     assert_all_over(network, caller)
 
 
+def test_a_call_may_have_rung_when_more_than_100_came_in_whatever_form():
+    for status, tag, rang in ((100, "", False), (180, "t", True), (180, "", True), (182, "", True)):
+        network = Network()
+        caller = Phone(network, "192.0.2.1")
+        call = caller.call("192.0.2.9")
+        network.pump()
+        invite = parse_message(network.carried[0][2])
+        assert isinstance(invite, Request)
+        caller.receive(
+            invite.respond(status, tag=tag).encode(), Hop("udp", "192.0.2.9", 5060), network.now_ms
+        )
+        assert call.may_have_rung == rang
+        caller.receive(invite.respond(503, tag="t").encode(), Hop("udp", "192.0.2.9", 5060), network.now_ms)
+        assert caller.of(Failed)[0].cause.status == 503
+        assert call.may_have_rung == rang
+        assert_all_over(network, caller)
+
+
 # Giving up
 
 
@@ -127,6 +145,18 @@ def test_a_call_cancelled_before_any_answer_is_cancelled_when_one_comes():
     assert caller.kinds() == ["Failed"]
     assert callee.kinds() == ["Incoming", "Abandoned"]
     assert_all_over(network, caller, callee)
+
+
+def test_a_call_cancelled_where_nobody_answers_at_all_was_nobody_told_of():
+    network = Network()
+    caller = Phone(network, "192.0.2.1")
+    call = caller.call("192.0.2.9")
+    network.run(20_000)
+    caller.do(call.cancel, q850=19)
+    network.run(12_000)
+    assert caller.of(Failed)[0].cause.origin == "timeout"
+    assert set(summary(network)) == {"INVITE"}
+    assert_all_over(network, caller)
 
 
 def test_a_cancelled_call_that_is_answered_all_the_same_is_hung_up():

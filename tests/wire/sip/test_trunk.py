@@ -226,7 +226,8 @@ async def test_the_end_is_brought_until_it_is_committed_and_the_place_kept(bench
         (403, None, False, "rejected"),
         (603, None, True, "rejected"),
         (488, None, False, "failed"),
-        (503, None, False, "failed"),
+        (503, None, False, "not taken"),
+        (503, None, True, "failed"),
         (503, 17, True, "busy"),
         (500, 1, False, "unreachable"),
     ],
@@ -256,6 +257,13 @@ async def test_a_telephone_that_rings_too_long_is_given_up(bench):
     end = await bench.outcomes.end()
     assert (end.result, end.status, end.cause, end.progress) == ("no answer", 487, 19, "180 487")
     assert telephone.ended.cause.q850 == 19
+
+
+async def test_a_trunk_that_is_silent_for_longer_than_it_may_ring_has_not_taken_the_call(bench):
+    silent = await bench.trunk(port=bench.far.port ^ 1 or 1, options_s=0)
+    silent.call(order(ring_s_max=1))
+    end = await bench.outcomes.end()
+    assert (end.result, end.status, end.progress) == ("not taken", 0, "")
 
 
 async def test_a_telephone_that_hangs_up_early_has_heard_so_much(bench):
@@ -389,12 +397,12 @@ async def test_a_trunk_is_up_when_it_answers_and_down_when_it_does_not(bench):
     assert always.is_up
 
 
-async def test_a_trunk_that_never_answers_a_call_loses_it_and_rests(bench):
+async def test_a_trunk_that_never_answers_a_call_has_not_taken_it_and_rests(bench):
     silent = await bench.trunk(port=bench.far.port ^ 1 or 1, options_s=0)
     for number in range(1, 4):
         silent.call(order())
         end = await bench.outcomes.end(number)
-        assert (end.result, end.status, end.answered_at_ms) == ("lost", 0, None)
+        assert (end.result, end.status, end.answered_at_ms) == ("not taken", 0, None)
     assert not silent.is_up
 
 
@@ -405,7 +413,7 @@ async def test_a_trunk_that_is_full_rests_as_long_as_it_says(bench):
     bench.far.act = act
     trunk = await bench.trunk()
     trunk.call(order())
-    assert (await bench.outcomes.end()).result == "failed"
+    assert (await bench.outcomes.end()).result == "not taken"
     assert not trunk.is_up
     await bench.until(lambda: trunk.is_up)
 

@@ -71,7 +71,6 @@ class PlacedCall:
         self._timer: asyncio.TimerHandle | None = None
         self._commit: asyncio.Task[None] | None = None
         self._progress: list[str] = []
-        self._has_rung = False
         self._ring_is_over = False
         self._answered_at_ms: int | None = None
         self._party: Party = ""
@@ -173,7 +172,6 @@ class PlacedCall:
     def _on_progress(self, event: Progress) -> None:
         if len(self._progress) < PROGRESS_MAX and self._progress[-1:] != [str(event.status)]:
             self._progress.append(str(event.status))
-        self._has_rung = self._has_rung or event.status in (180, 183)
         if event.body:
             # Early media: heard, not spoken to.
             try:
@@ -185,7 +183,7 @@ class PlacedCall:
         if self._ring_is_over and cause.origin == "local":
             self._over("no answer", 487, NO_ANSWER)
             return
-        has_rung = self._has_rung
+        has_rung = self._call is None or self._call.may_have_rung
         self._trunk.note(cause if is_trunk_trouble(cause, has_rung=has_rung) else None)
         if cause.origin == "local":
             self._over("failed", cause.status, cause.q850)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chappe.calls.port import Result
+from chappe.calls.port import NOT_TAKEN, Result
 from chappe.operators.sip.agent.causes import Cause
 
 _BY_STATUS: Final[dict[int, Result]] = {
@@ -37,16 +37,16 @@ _BY_CAUSE: Final[dict[int, Result]] = {
     27: "unreachable",
     28: "unreachable",
 }
-_TRUNK_TROUBLE: Final = frozenset({500, 502, 503, 504})
-_CONGESTION: Final = frozenset({34, 38, 41, 42, 44, 47})
+_CREDENTIALS: Final = frozenset({401, 407})
+"""It does not know us: that is nobody's answer."""
 
 
 def result_of(cause: Cause, *, has_rung: bool) -> Result:
-    """How a call that was not answered ended."""
+    """How a call that was not answered ended. `has_rung`: whether anything came that may mean that a telephone rang."""
     if cause.origin == "timeout":
-        return "no answer" if has_rung else "lost"
-    if cause.origin == "unreachable":
-        return "failed"
+        return "no answer" if has_rung else NOT_TAKEN
+    if is_trunk_trouble(cause, has_rung=has_rung):
+        return NOT_TAKEN
     status = cause.status
     if status in (408, 480):
         by_cause = _BY_CAUSE.get(cause.q850)
@@ -60,9 +60,13 @@ def result_of(cause: Cause, *, has_rung: bool) -> Result:
 
 
 def is_trunk_trouble(cause: Cause, *, has_rung: bool) -> bool:
-    """Whether it says more about the trunk than about the number: no circuit, no answer at all, not reachable."""
+    """Whether it says more about the trunk than about the number: no circuit, no answer at all, not reachable, or a name
+    and password that do not count. Then no telephone has rung.
+    """
     if has_rung:
         return False
     if cause.origin in ("timeout", "unreachable"):
         return True
-    return cause.status in _TRUNK_TROUBLE and _BY_CAUSE.get(cause.q850) is None
+    if cause.status in _CREDENTIALS:
+        return True
+    return 500 <= cause.status < 600 and _BY_CAUSE.get(cause.q850) is None

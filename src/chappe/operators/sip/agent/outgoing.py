@@ -64,6 +64,7 @@ class OutgoingCall(Call):
         "_order",
         "_orders",
         "_redirects",
+        "may_have_rung",
     )
 
     is_outgoing = True
@@ -80,6 +81,8 @@ class OutgoingCall(Call):
             context=order.context,
         )
         self.local_body = order.body
+        self.may_have_rung = False
+        """Whether more than 100 came on the way, in whatever form: also where it cannot be told as `Progress`."""
         self._order = order
         self._cseq = 0
         asked_s = order.session_expires_s
@@ -110,6 +113,7 @@ class OutgoingCall(Call):
     # What the exchange tells
 
     def on_provisional(self, exchange: Exchange, response: Response, now_ms: int) -> None:
+        self.may_have_rung = self.may_have_rung or response.status > 100
         tag = response.to.tag
         if response.status in (100, 199) or not tag or self.state not in (CallState.CALLING, CallState.EARLY):
             return
@@ -254,7 +258,8 @@ class OutgoingCall(Call):
         self._fail(self._cancelled or Cause("timeout", 408, 102))
 
     def _fail(self, cause: Cause, *, happened: CallInput = CallInput.FAILURE) -> None:
-        if self._cancelled is not None and cause.origin != "local":
+        # Without any answer there was nothing to cancel: nobody was told of the call (section 9.1).
+        if self._cancelled is not None and cause.origin not in ("local", "timeout", "unreachable"):
             cause = self._cancelled
         if self.move(happened):
             self.close()
