@@ -13,6 +13,7 @@ javac                               default-jdk-headless
 mcs                                 mono-mcs
 mono                                mono-runtime
 pkg:libmono-system-net-http4.0-cil  libmono-system-net-http4.0-cil
+ruby                                ruby
 bearerbox                           kannel
 pkg:libnet-smpp-perl                libnet-smpp-perl
 espeak-ng                           espeak-ng

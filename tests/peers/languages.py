@@ -64,8 +64,15 @@ def go(folder: Path, stem: str) -> list[str]:
     program = folder / stem
     # One file, the standard library only: no module, no network, no C compiler.
     command = [need("go"), "build", "-o", program, PROGRAMS / f"{stem}.go"]
-    compile_with(*command, GO111MODULE="off", CGO_ENABLED="0", GOFLAGS="", GOCACHE=str(folder / "cache"))
+    # The compiled library is shared by all programs of a run of the tests.
+    cache = str(folder.parent / "go-cache")
+    compile_with(*command, GO111MODULE="off", CGO_ENABLED="0", GOFLAGS="", GOCACHE=cache)
     return [str(program)]
+
+
+def ruby(_folder: Path, stem: str) -> list[str]:
+    """The documentation has no sample in Ruby; the one library for Voice Partner that others wrote is."""
+    return [need("ruby"), str(PROGRAMS / f"{stem}.rb")]
 
 
 def csharp_httpclient(folder: Path, stem: str) -> list[str]:
