@@ -28,7 +28,13 @@ from chappe.calls.port import Trunk
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
-from chappe.delivery import SIMULATOR, SmsDelivery, holding_operators, sms_routes
+from chappe.delivery import (
+    SIMULATOR,
+    SmsDelivery,
+    configuration_fingerprint,
+    holding_operators,
+    sms_routes,
+)
 from chappe.http.listener import Listener, ListenRefused, check_free, tls_context
 from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
@@ -157,6 +163,8 @@ async def _start_parts(
     database = store.database
     metrics.commit_groups.set_function(lambda: database.groups_total)
     metrics.commit_units.set_function(lambda: database.units_total)
+    metrics.others_differ.set_function(lambda: database.presence.others_differ)
+    metrics.processes.set_function(lambda: database.presence.count("api", "worker", "all"))
     prices = PriceBook()
 
     def requests_wait() -> bool:
@@ -168,7 +176,7 @@ async def _start_parts(
     await load_prices()
     parts.push_async_callback(Watch(database, PRICES_CHANGED, load_prices).stop)
     presence = database.presence
-    await presence.start(settings.role)
+    await presence.start(settings.role, configuration_fingerprint(settings.operators, settings.routes))
     parts.push_async_callback(presence.stop)
     webhooks = LedSender(
         presence,

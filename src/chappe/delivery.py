@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 
 from chappe.messages.accept import Acceptor
 from chappe.messages.dispatcher import Dispatcher
@@ -88,6 +90,19 @@ def sms_routes(configured: Sequence[RouteSettings], operators: Mapping[str, tupl
         operator, short_number = operators[SIMULATOR]
         routes.append(Route("", (operator,), short_number))
     return Routes(routes)
+
+
+def configuration_fingerprint(operators: Sequence[OperatorSettings], routes: Sequence[RouteSettings]) -> str:
+    """Says whether two processes send alike; no secret is in it, nor what may differ from machine to machine (an
+    operator's address, windows, binds)."""
+    said = [
+        sorted((route.product, route.prefix, list(route.operators)) for route in routes),
+        sorted(
+            (o.name, o.kind, o.smsc, o.on_lost_response or "", o.short_number, o.throughput)
+            for o in operators
+        ),
+    ]
+    return blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
 
 
 def holding_operators(configured: Sequence[OperatorSettings]) -> list[str]:

@@ -29,6 +29,14 @@ class Metrics:
         self.commit_units = Gauge(
             "chappe_commit_units", "Units of work in those groups.", registry=self._registry
         )
+        self.processes = Gauge(
+            "chappe_processes", "Processes alive on this database.", registry=self._registry
+        )
+        self.others_differ = Gauge(
+            "chappe_processes_differing",
+            "Processes alive that have other routes or operators than this one.",
+            registry=self._registry,
+        )
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self.unexpected.labels(where="request").inc(0)
 

@@ -87,10 +87,12 @@ class Dispatcher:
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._recovered: list[Recovered] = []
+        self._without_route = 0
 
     async def start(self) -> None:
         """Finds what an earlier process left behind, then works in the background."""
         self._owner = self._presence.id
+        self._presence.send_by("sms", [lane.route for lane in self._lanes])
         if not self._is_shared:
             await self._look_for_ownerless()
         self._store.database.listen(OUTBOX_DUE, self.wake)
@@ -215,13 +217,19 @@ class Dispatcher:
     async def _look_for_ownerless(self) -> None:
         owner = self._owner
 
-        def unit(tx: Transaction) -> list[Recovered]:
+        def unit(tx: Transaction) -> tuple[list[Recovered], int]:
             if not self._presence.take_dead(tx):
-                return []
+                return [], 0
             free_ownerless(tx)
-            return take_ownerless(tx, owner)
+            return take_ownerless(tx, owner, lambda number: self._routes.find(number) is not None)
 
-        taken = await self._store.database.write(unit, background=True)
+        taken, without_route = await self._store.database.write(unit, background=True)
+        if without_route > self._without_route:
+            _log.error(
+                "messages were leaving when their process ended, by a route that this one does not have",
+                recipients=without_route,
+            )
+        self._without_route = without_route
         if taken:
             _log.warning("messages were leaving when their process ended", recipients=len(taken))
             self._recovered += taken
@@ -365,10 +373,5 @@ class Dispatcher:
         lanes = {lane.route: lane for lane in self._lanes}
         for loaded in again:
             route = self._routes.find(loaded.number)
-            if route is not None:
-                lanes[route.prefix].again.append(loaded)
-            else:
-                _log.error(
-                    "a message was leaving by a route that is gone; it stays on record",
-                    message=loaded.message.id,
-                )
+            assert route is not None, "only what has a route here was taken up"
+            lanes[route.prefix].again.append(loaded)

@@ -6,7 +6,7 @@ so: doubles are at most one window a bind. `hold` leaves it for a person to look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chappe.messages.lane import Loaded
@@ -17,9 +17,13 @@ from chappe.storage.database import Transaction
 
 # state IN (20, 30) is said too, so that the partial index is used.
 # What nobody has: left by a process that has died, or by the only one there was.
+_OWNERLESS = (
+    "SELECT message_id, number, owner FROM recipients"
+    f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) AND owner NOT IN (SELECT id FROM processes)"
+)
 _TAKE = (
     "UPDATE recipients SET owner = ?"
-    f" WHERE state = {State.LEAVING:d} AND state IN (20, 30) AND owner NOT IN (SELECT id FROM processes)"
+    f" WHERE message_id = ? AND number = ? AND state = {State.LEAVING:d} AND owner = ?"
     " RETURNING message_id, number, attempts, operator, changed_at_ms"
 )
 _RELEASE = (
@@ -55,9 +59,15 @@ class Recovered(NamedTuple):
     left_at_ms: int
 
 
-def take_ownerless(tx: Transaction, owner: int) -> list[Recovered]:
-    """Recipients that are leaving and no process's; they are `owner`'s then."""
-    return sorted((Recovered(*row) for row in tx.all(_TAKE, (owner,))), key=lambda item: item.left_at_ms)
+def take_ownerless(
+    tx: Transaction, owner: int, has_route: Callable[[int], bool]
+) -> tuple[list[Recovered], int]:
+    """Recipients that are leaving and no process's; they are `owner`'s then. Those to numbers that it has no route for
+    are left to another process that has one: how many."""
+    found = [tuple(row) for row in tx.all(_OWNERLESS)]
+    wanted = [(owner, message_id, number, of) for message_id, number, of in found if has_route(number)]
+    taken = [Recovered(*row) for row in tx.all_many(_TAKE, wanted)]
+    return sorted(taken, key=lambda item: item.left_at_ms), len(found) - len(wanted)
 
 
 def release(tx: Transaction, owner: int, waiting: Sequence[Loaded]) -> None:

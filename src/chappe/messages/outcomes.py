@@ -41,10 +41,18 @@ CLOCKS_MS = 5_000
 _STOP = re.compile(r"[\W_]*stop(?:sms|pub)?(?![^\W\d_])", re.IGNORECASE)
 _STOP_CHARACTERS = 500
 
+# Another process may have written it off as lost, which had taken this one for dead: the operator's word counts more.
 _ADD_SUBMISSION = (
     "INSERT INTO submissions (message_id, number, attempt, part, operator, smsc, smsc_message_id, outcome,"
     " command_status, left_at_ms, answered_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (message_id, number, attempt, part) DO NOTHING"
+    " ON CONFLICT (message_id, number, attempt, part) DO UPDATE SET operator = excluded.operator,"
+    " smsc = excluded.smsc, smsc_message_id = excluded.smsc_message_id, outcome = excluded.outcome,"
+    " command_status = excluded.command_status, answered_at_ms = excluded.answered_at_ms"
+    " WHERE submissions.outcome IN ('lost', 'held') AND excluded.outcome IN ('accepted', 'refused')"
+)
+_SUPERSEDED = "SELECT 1 FROM recipients WHERE message_id = ? AND number = ? AND attempts > ?"
+_MAY_HAVE_LEFT = (
+    "SELECT 1 FROM submissions WHERE message_id = ? AND number = ? AND outcome <> 'refused' LIMIT 1"
 )
 _LATE = (
     "UPDATE submissions SET outcome = 'accepted', smsc = ?, smsc_message_id = ?, answered_at_ms = ?"
@@ -264,7 +272,7 @@ class CommittedOutcomes:
             self._all_accepted(batch, departure, delivered)
         elif accepted == 0:
             self._refused(batch, departure)
-        else:
+        elif not self._is_superseded(batch, departure):
             # Some parts left and some never will: it cannot be read, and it cannot be taken back.
             self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
 
@@ -298,12 +306,15 @@ class CommittedOutcomes:
             self._finish(batch, message_id, number, State.DELIVERED)
 
     def _refused(self, batch: _Batch, departure: Departure) -> None:
+        if self._is_superseded(batch, departure):
+            return
         if departure.attempt > 1:
             if self._accepted(batch, departure)[0] == len(departure.parts):
                 return  # the answer to an earlier attempt came late, and was a yes
-            # The answer to an earlier attempt was lost: it may have left, so nothing can be taken back.
-            self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
-            return
+            if batch.tx.one(_MAY_HAVE_LEFT, (departure.message_id, departure.number)) is not None:
+                # The answer to an earlier attempt was lost: it may have left, so nothing can be taken back.
+                self._finish(batch, departure.message_id, departure.number, State.UNDELIVERED)
+                return
         row = batch.tx.one(_REFUSE, (batch.now_ms, departure.message_id, departure.number))
         if row is None:
             return
@@ -311,6 +322,11 @@ class CommittedOutcomes:
         if row[0]:
             refund(batch.tx, batch.next_posting(), message.account_id, message.id, row[0], batch.now_ms)
         self._tell(batch, message, departure.number, State.REFUSED, 0)
+
+    def _is_superseded(self, batch: _Batch, departure: Departure) -> bool:
+        """Whether a process that had taken this one for dead has sent it again: then the answer to that decides."""
+        key = (departure.message_id, departure.number, departure.attempt)
+        return self._is_shared and batch.tx.one(_SUPERSEDED, key) is not None
 
     # --- receipts -----------------------------------------------------------------------------------------
 

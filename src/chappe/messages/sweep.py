@@ -176,11 +176,13 @@ class Sweep:
         return len(rows)
 
     def _settle_stray(self, tx: Transaction, ids: Ids, now_ms: int) -> int:
-        found = stray(tx, self._routes, now_ms)
+        presence = self._store.database.presence
+        kept = presence.kept_routes(tx, "sms")
+        found = stray(tx, self._routes, kept, now_ms - presence.patience_ms)
         if found is None:
             return 0
         message_id, route = found
-        settle_stray(tx, self._routes, self._messages.get(tx, message_id), route, ids, now_ms)
+        settle_stray(tx, self._routes, kept, self._messages.get(tx, message_id), route, ids, now_ms)
         return ROWS_MAX
 
     def _end_unsent(self, tx: Transaction, ids: Ids, now_ms: int) -> int:

@@ -13,14 +13,14 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from chappe.settings import Role
-from chappe.storage.database import Database, StorageUnavailable, Transaction
+from chappe.storage.database import Database, Reader, StorageUnavailable, Transaction
 from chappe.storage.ids import IdBlocks
 from chappe.storage.postgres_connection import Connector, Link, close_quietly, end_session
 
@@ -28,26 +28,36 @@ BEAT_S: Final = 2.0
 DEAD_S: Final = 10.0
 STATEMENT_S_MAX: Final = 5.0
 CHANGED: Final = "processes"
+ROUTE_KEPT_S: Final = 600.0
+"""How long a route that nobody sends by any more is left alone: a process, or its machine, may be starting again."""
+ROUTES_S: Final = 60.0
+"""Between two times that a process says what it sends by."""
 
 # The two-number form of advisory locks: what kind it is, and which one.
 _PROCESS_LOCK = 0x63681
 _LEADER_LOCK = 0x63682
 _NOW_MS = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 _ENTER = (
-    f"INSERT INTO processes (id, role, name, started_at_ms, seen_at_ms) VALUES ($1, $2, $3, {_NOW_MS}, {_NOW_MS})"
-    f" ON CONFLICT (id) DO UPDATE SET seen_at_ms = {_NOW_MS}"
+    "INSERT INTO processes (id, role, name, configuration, started_at_ms, seen_at_ms)"
+    f" VALUES ($1, $2, $3, $4, {_NOW_MS}, {_NOW_MS}) ON CONFLICT (id) DO UPDATE SET seen_at_ms = {_NOW_MS}"
 )
 _BEAT = f"UPDATE processes SET seen_at_ms = {_NOW_MS} WHERE id = ?"
 _HELD = (
     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = ? AND objid = ? AND granted"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_ALIVE = f"SELECT id, role FROM processes WHERE seen_at_ms > {_NOW_MS} - 30000"
+_ALIVE = f"SELECT id, role, name, configuration FROM processes WHERE seen_at_ms > {_NOW_MS} - 30000"
 _BINDS = (
     "INSERT INTO process_binds (process_id, operator, binds) VALUES (?, ?, ?)"
     " ON CONFLICT (process_id, operator) DO UPDATE SET binds = excluded.binds"
 )
 _ALL_BINDS = "SELECT b.operator, SUM(b.binds) FROM process_binds b JOIN processes p ON p.id = b.process_id GROUP BY b.operator"
+_SERVE = (
+    f"INSERT INTO served_routes (product, prefix, seen_at_ms) VALUES (?, ?, {_NOW_MS})"
+    " ON CONFLICT (product, prefix) DO UPDATE SET seen_at_ms = excluded.seen_at_ms"
+)
+_FORGET_ROUTES = f"DELETE FROM served_routes WHERE seen_at_ms < {_NOW_MS} - 86400000"
+_KEPT = f"SELECT prefix FROM served_routes WHERE product = ? AND seen_at_ms > {_NOW_MS} - ?"
 _DEAD = (
     f"SELECT id FROM processes WHERE seen_at_ms < {_NOW_MS} - ? AND id <> ?"
     " AND pg_postmaster_start_time() < clock_timestamp() - CAST(? AS INTERVAL) FOR UPDATE SKIP LOCKED"
@@ -64,6 +74,10 @@ class PostgresPresence:
         self._connector = connector
         self._id = 0
         self._role: Role = "all"
+        self._configuration = ""
+        self._others_differ: frozenset[str] = frozenset()
+        self._routes: dict[str, Sequence[str]] = {}
+        self._say_routes_at_s = 0.0
         self._link: Link | None = None
         self._lost: list[Link] = []
         self._connected_at_s = 0.0
@@ -101,6 +115,22 @@ class PostgresPresence:
     def changed(self) -> None:
         self._soon.set()
 
+    @property
+    def others_differ(self) -> int:
+        return len(self._others_differ)
+
+    @property
+    def patience_ms(self) -> int:
+        return int(ROUTE_KEPT_S * 1000)
+
+    def send_by(self, product: str, routes: Sequence[str]) -> None:
+        self._routes[product] = routes
+        self._say_routes_at_s = 0.0
+        self._soon.set()
+
+    def kept_routes(self, reader: Reader, product: str) -> set[str]:
+        return {prefix for (prefix,) in reader.all(_KEPT, (product, self.patience_ms))}
+
     def lead(self, what: str, on_change: Callable[[bool], None]) -> None:
         self._leads[what] = on_change, False
         self._soon.set()
@@ -114,8 +144,8 @@ class PostgresPresence:
         await self._try_to_lead()
         return self._leads[what][1]
 
-    async def start(self, role: Role) -> None:
-        self._role = role
+    async def start(self, role: Role, configuration: str = "") -> None:
+        self._role, self._configuration = role, configuration
         await self._enter()
         await self._beat()
         self._database.listen(CHANGED, self._soon.set)
@@ -185,7 +215,9 @@ class PostgresPresence:
             if not self._id:
                 self._id = await IdBlocks(self._database, "processes", block_size=1).take()
             name = f"{socket.gethostname()} {os.getpid()}"
-            await connection.execute(_ENTER, self._id, self._role, name, timeout=STATEMENT_S_MAX)
+            await connection.execute(
+                _ENTER, self._id, self._role, name, self._configuration, timeout=STATEMENT_S_MAX
+            )
             for lost in self._lost:
                 await end_session(connection, lost)
             # Not tried but waited for: the session that was ended has perhaps not gone yet.
@@ -210,20 +242,35 @@ class PostgresPresence:
     async def _beat(self) -> None:
         binds = {operator: count() for operator, count in self._binds.items()}
 
-        def beat(tx: Transaction) -> tuple[bool, bool, dict[int, Role], dict[str, int]]:
+        now_s = time.monotonic()
+        routes = (
+            sorted((product, prefix) for product, prefixes in self._routes.items() for prefix in prefixes)
+            if now_s >= self._say_routes_at_s
+            else []
+        )
+
+        def beat(tx: Transaction) -> tuple[bool, bool, list[tuple[int, Role, str, str]], dict[str, int]]:
             is_known = tx.run(_BEAT, (self._id,)) == 1
             is_held = tx.one(_HELD, (_PROCESS_LOCK, self._id)) is not None
             if is_known and binds != self._told_binds:
                 tx.run_many(_BINDS, [(self._id, operator, count) for operator, count in binds.items()])
             if binds != self._told_binds or not self._alive:
                 tx.notify(CHANGED)  # something new, or somebody
-            return is_known, is_held, dict(tx.all(_ALIVE)), {o: int(n) for o, n in tx.all(_ALL_BINDS)}
+            if routes:
+                tx.run_many(_SERVE, routes)
+                tx.run(_FORGET_ROUTES)
+            alive: list[Any] = tx.all(_ALIVE)
+            return is_known, is_held, alive, {o: int(n) for o, n in tx.all(_ALL_BINDS)}
 
         is_known, is_held, alive, all_binds = await self._database.write_light(beat)
         for operator, count in binds.items():
             if count and not self._told_binds.get(operator):
                 self._told_at_s[operator] = time.monotonic()
-        self._alive, self._all_binds, self._told_binds = alive, all_binds, binds
+        self._alive = {process_id: role for process_id, role, _, _ in alive}
+        self._all_binds, self._told_binds = all_binds, binds
+        if routes:
+            self._say_routes_at_s = now_s + ROUTES_S
+        self._compare(alive)
         if not is_known:
             # We were given up while we could not be seen: what we held is others' now.
             _log.error("this process was taken for dead; it goes on under another number", process=self._id)
@@ -234,6 +281,25 @@ class PostgresPresence:
         elif not is_held:
             self._drop_if_any()
             await self._enter()
+
+    def _compare(self, alive: Sequence[tuple[int, Role, str, str]]) -> None:
+        """Says it once, and again when it is over: two configurations at work send by two sets of routes."""
+        differ = frozenset(
+            name
+            for process_id, _, name, configuration in alive
+            if process_id != self._id and configuration and configuration != self._configuration
+        )
+        if not self._configuration or differ == self._others_differ:
+            return
+        if differ:
+            _log.error(
+                "other processes on this database have other [[routes]] or [[operators]]: messages leave by the routes"
+                " of whichever takes them",
+                processes=sorted(differ),
+            )
+        else:
+            _log.info("the processes on this database have the same [[routes]] and [[operators]] again")
+        self._others_differ = differ
 
     def _drop_if_any(self) -> None:
         if self._link is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from chappe.settings import Role
-from chappe.storage.database import Transaction
+from chappe.storage.database import Reader, Transaction
 
 
 class Presence(Protocol):
@@ -29,6 +29,24 @@ class Presence(Protocol):
         """Has the others told how many live binds this process has to `operator`."""
         ...
 
+    @property
+    def others_differ(self) -> int:
+        """Processes alive whose routes or operators are configured otherwise than this one's."""
+        ...
+
+    @property
+    def patience_ms(self) -> int:
+        """How long what is due waits for a process that has its route before another one may settle it."""
+        ...
+
+    def send_by(self, product: str, routes: Sequence[str]) -> None:
+        """Has the others told which routes this process sends by: what waits for them is theirs to leave alone."""
+        ...
+
+    def kept_routes(self, reader: Reader, product: str) -> set[str]:
+        """Routes that some process sends by, or did until `patience_ms` ago."""
+        ...
+
     def lead(self, what: str, on_change: Callable[[bool], None]) -> None:
         """Tries to become the only process that does `what`, for ever; `on_change` says when it is, or is no more."""
         ...
@@ -45,8 +63,9 @@ class Presence(Protocol):
         """The number of binds has changed: tell the others soon."""
         ...
 
-    async def start(self, role: Role) -> None:
-        """Becomes visible to the others; raises `StorageUnavailable`."""
+    async def start(self, role: Role, configuration: str = "") -> None:
+        """Becomes visible to the others; raises `StorageUnavailable`. `configuration`: a fingerprint of what it sends
+        by, to be compared with theirs."""
         ...
 
     async def stop(self) -> None:
@@ -70,6 +89,16 @@ class Alone:
     def report_binds(self, operator: str, binds: Callable[[], int]) -> None:
         pass
 
+    others_differ = 0
+    patience_ms = 0
+
+    def send_by(self, product: str, routes: Sequence[str]) -> None:
+        pass
+
+    def kept_routes(self, reader: Reader, product: str) -> set[str]:
+        del reader, product
+        return set()
+
     def lead(self, what: str, on_change: Callable[[bool], None]) -> None:
         del what
         on_change(True)
@@ -86,7 +115,7 @@ class Alone:
     def changed(self) -> None:
         pass
 
-    async def start(self, role: Role) -> None:
+    async def start(self, role: Role, configuration: str = "") -> None:
         pass
 
     async def stop(self) -> None:

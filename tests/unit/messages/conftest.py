@@ -15,6 +15,7 @@ from tests.unit.messages.world import MovedClock, World
 @pytest.fixture
 async def world(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr("chappe.storage.postgres_presence.DEAD_S", 0.0)
+    monkeypatch.setattr("chappe.storage.postgres_presence.ROUTE_KEPT_S", 0.0)
     clock = MovedClock()
     store = await place.open(clock)
     await store.database.presence.start("all")
