@@ -62,7 +62,9 @@ def _entry(endpoint: Endpoint) -> Entry:
             *endpoint.fields,
             Field("_format", "json (default) or xml"),
         ],
-        example=json.dumps(endpoint.example, indent=2, ensure_ascii=False),
+        example="a WAV file (audio/wav)"
+        if endpoint.example is None
+        else json.dumps(endpoint.example, indent=2, ensure_ascii=False),
         errors=[(str(code), table[code].fr, table[code].http_status) for code in codes],
         curl=_curl(endpoint, base),
     )

@@ -19,7 +19,7 @@ from chappe.logs import Sparing
 from chappe.metrics import Metrics
 from chappe.partner import catalogue, catalogue_server
 from chappe.partner.client_address import ClientAddress
-from chappe.partner.endpoint import Call, Endpoint, Payload, Services
+from chappe.partner.endpoint import Call, Endpoint, Payload, Services, Sound
 from chappe.partner.errors import Header, Refusal
 from chappe.partner.idempotency import AnsweredMeanwhile, Answers, Once, key_of
 from chappe.partner.limits import headers as limit_headers
@@ -147,7 +147,9 @@ class PartnerApi:
         payload = await self._handlers[page.product, page.name](call)
         return self._written(request, payload)
 
-    def _written(self, request: _Request, payload: Payload) -> Answer:
+    def _written(self, request: _Request, payload: Payload | Sound) -> Answer:
+        if isinstance(payload, Sound):
+            return Answer(200, (), b"audio/wav", payload.wav)
         assert request.page is not None
         assert request.preferences is not None
         return Answer(200, (), *render(request.page, payload, request.preferences.format))

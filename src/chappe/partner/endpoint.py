@@ -59,7 +59,14 @@ class Call:
     """To be called in the transaction that does what the request asks, with the answer to come."""
 
 
-Handler = Callable[[Call], Awaitable[Payload]]
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """An answer that is a WAV file."""
+
+    wav: bytes
+
+
+Handler = Callable[[Call], Awaitable[Payload | Sound]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,12 @@ class Endpoint:
     """A page, what it takes, what a good answer looks like, and the handler.
 
     `handler` gives the answer in the documented key order, or raises `Refusal`. `fields` leave out what every
-    page takes: `apiKey` and `_format`.
+    page takes: `apiKey` and `_format`. `example` is None where the answer is a `Sound`.
     """
 
     page: Page
     handler: Handler
     title: str
-    example: Mapping[str, object]
+    example: Mapping[str, object] | None
     fields: tuple[Field, ...] = ()
     has_xml: bool = True

@@ -8,6 +8,7 @@ from chappe.partner.sms import bulk_status, message_cancel, message_status, send
 from chappe.partner.sms import credits as sms_credits
 from chappe.partner.voice import (
     audio_delete,
+    audio_preview,
     audio_rename,
     audio_upload,
     audios,
@@ -27,6 +28,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     audios.ENDPOINT,
     audio_rename.ENDPOINT,
     audio_upload.ENDPOINT,
+    audio_preview.ENDPOINT,
     audio_delete.ENDPOINT,
     campaign_send.ENDPOINT,
     tts_send.ENDPOINT,

@@ -148,13 +148,15 @@ def _parameters(endpoint: Endpoint, method: str, path: str) -> list[dict[str, An
 
 def _responses(endpoint: Endpoint, method: str) -> dict[str, Any]:
     xml = {"application/xml": {"schema": {"type": "string"}}}
-    good = {
-        "description": "Done",
-        "content": {
+    content: dict[str, Any]
+    if endpoint.example is None:
+        content = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+    else:
+        content = {
             "application/json": {"schema": schema_of(endpoint.example), "example": endpoint.example},
             **xml,
-        },
-    }
+        }
+    good = {"description": "Done", "content": content}
     if endpoint.page.limit is not None:
         good["headers"] = {
             f"X-RateLimit-{name}": {"schema": {"type": "integer"}} for name in ("Limit", "Remaining", "Reset")

@@ -73,6 +73,27 @@ def test_an_uploaded_file_is_listed_as_documented(url: str, fresh_key: str) -> N
     assert (item["created_at"]["timezone_type"], item["created_at"]["timezone"]) == (3, "Europe/Paris")
 
 
+def test_a_file_is_heard_as_the_telephone_network_carries_it(url: str, fresh_key: str) -> None:
+    token = upload(url, fresh_key).json()["tokenAudio"]
+    heard = requests.get(f"{url}/voice/v1/audio-file/preview/{fresh_key}/{token}", timeout=30)
+    assert (heard.status_code, heard.headers["content-type"]) == (200, "audio/wav")
+    samples, rate_hz = soundfile.read(io.BytesIO(heard.content))
+    assert (rate_hz, round(len(samples) / rate_hz)) == (8000, 12)
+    assert abs(loudest_hz(samples, rate_hz) - 600) < 5
+
+
+def test_a_file_of_another_account_is_not_heard(wire_server: ChappeServer, url: str, fresh_key: str) -> None:
+    token = upload(url, fresh_key).json()["tokenAudio"]
+    other = wire_server.ask(AccountCreate(f"{uuid.uuid4().hex}@example.fr", credit="10"))["apiKey"]
+    for key, named in ((other, token), (fresh_key, "0" * 32), (fresh_key, "../etc")):
+        answer = requests.get(
+            f"{url}/voice/v1/audio-file/preview", params={"apiKey": key, "tokenAudio": named}, timeout=30
+        )
+        assert refused(answer) == (404, "AUDIO_FILE_NOT_FOUND")
+    answer = requests.get(f"{url}/voice/v1/audio-file/preview", params={"apiKey": other}, timeout=30)
+    assert refused(answer) == (400, "TOKEN_AUDIO_REQUIRED")
+
+
 def test_an_account_without_files_has_an_empty_list(url: str, fresh_key: str) -> None:
     assert requests.get(f"{url}/voice/v1/audios", params={"apiKey": fresh_key}, timeout=30).json() == {
         "nb_datas": 0,
