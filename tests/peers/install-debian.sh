@@ -16,6 +16,7 @@ pkg:libmono-system-net-http4.0-cil  libmono-system-net-http4.0-cil
 ruby                                ruby
 bearerbox                           kannel
 pkg:libnet-smpp-perl                libnet-smpp-perl
+sipp                                sip-tester
 espeak-ng                           espeak-ng
 strace                              strace
 ip                                  iproute2
