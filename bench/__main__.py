@@ -51,6 +51,11 @@ BENCHMARKS = (
         "bench.postgres",
         "PostgreSQL: one account's sends beside pgbench, requests of 500, two workers",
     ),
+    Benchmark(
+        "voice-media",
+        "bench.voice_media",
+        "calls that play a file: how late packets leave, what a call costs",
+    ),
     Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
     Benchmark(
         "stored", "bench.stored", "end to end and status with 10,000,000 messages stored", is_long=True

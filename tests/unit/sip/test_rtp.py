@@ -213,6 +213,37 @@ def test_a_receiver_takes_anything_and_does_not_grow(datagrams):
     assert len(receiver.flush()) <= DEPTH_PACKETS + 1
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([0, 0, 0, 160, 50_000]), st.sampled_from([7, 7, 7, 8]))
+    ),
+    st.integers(0, 200),
+)
+@settings(max_examples=300)
+def test_the_short_way_for_the_plain_packet_does_what_the_long_one_does(numbers, jitter_ms):
+    sent = packets(41, sequence=65_520, timestamp=2**32 - 2000)
+    # Some in order, some not; some that leap in time, some of another source.
+    chosen = sent[:5] + [sent[number]._replace(ssrc=ssrc) for number, _, ssrc in numbers] + sent
+    leaps = [0] * 5 + [leap for _, leap, _ in numbers] + [0] * len(sent)
+    long, short = Receiver(), Receiver()
+    gaps_of_long, gaps_of_short = [], []
+    plain = 0
+    for number, (packet, leap) in enumerate(zip(chosen, leaps, strict=True)):
+        packet = packet._replace(timestamp=(packet.timestamp + leap) & 0xFFFFFFFF)
+        now_ms = 20.0 * number + number % 3 * jitter_ms
+        gaps_of_long += [frame.gap for frame in long.take(packet, now_ms)]
+        gap = short.take_next(packet.sequence, packet.timestamp, packet.ssrc, len(packet.payload), now_ms)
+        if gap < 0:
+            gaps_of_short += [frame.gap for frame in short.take(packet, now_ms)]
+        else:
+            plain += 1
+            gaps_of_short.append(gap)
+        for name in Receiver.__slots__:
+            assert getattr(long, name) == getattr(short, name), name
+    assert gaps_of_long == gaps_of_short
+    assert plain >= 4
+
+
 # Digits
 
 

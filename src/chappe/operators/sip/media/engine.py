@@ -99,19 +99,22 @@ class Engine:
         try:
             while True:
                 self._write()
-                now_ns = time.monotonic_ns()
+                if not self._streams:
+                    self._wait_for_work()
+                    start_ns = time.monotonic_ns() - tick * TICK_NS
                 due_ns = start_ns + tick * TICK_NS
-                if now_ns >= due_ns:
-                    if now_ns - due_ns > BEHIND_TICKS_MAX * TICK_NS:
-                        start_ns += now_ns - due_ns
-                        due_ns = now_ns
-                    self._turn(tick, due_ns)
-                    tick += 1
-                    # One millisecond after the other, but never one without a look at the sockets.
-                    wait_s = 0.0
-                else:
-                    wait_s = (due_ns - now_ns) / 1e9
-                self._read(wait_s)
+                late_ns = time.monotonic_ns() - due_ns
+                if late_ns < 0:
+                    # An exact sleep: epoll knows whole milliseconds only. What comes meanwhile is read together.
+                    time.sleep(-late_ns / 1e9)
+                    self._idle_ns += time.monotonic_ns() - due_ns - late_ns
+                elif late_ns > BEHIND_TICKS_MAX * TICK_NS:
+                    start_ns += late_ns
+                    due_ns += late_ns
+                self._turn(tick, due_ns)
+                tick += 1
+                # One millisecond after the other, but never one without a look at the sockets.
+                self._read(due_ns + TICK_NS)
         except (ServerGone, PipeBroken):
             return
         finally:
@@ -181,29 +184,32 @@ class Engine:
 
     # Inside: sockets
 
-    def _read(self, wait_s: float) -> None:
-        if wait_s:
-            before_ns = time.monotonic_ns()
-            ready = self._poll.poll(wait_s, READY_MAX)
-            self._idle_ns += time.monotonic_ns() - before_ns
-        else:
-            ready = self._poll.poll(0, READY_MAX)
-        if not ready:
-            return
-        now_ms = time.monotonic() * 1000
+    def _wait_for_work(self) -> None:
+        """Until the server says something, or takes what it was told: no stream is there that has a millisecond."""
+        before_ns = time.monotonic_ns()
+        self._poll.poll()
+        self._idle_ns += time.monotonic_ns() - before_ns
+
+    def _read(self, until_ns: int) -> None:
+        """What is there, once at least, and for as long as there is time."""
         by_fd = self._by_fd
-        for fd, mask in ready:
-            stream = by_fd.get(fd)
-            if stream is not None:
-                try:
-                    data, source = stream.socket.recvfrom(READ_OCTETS)
-                except OSError:
-                    continue
-                stream.receive(data, source[:2], now_ms)
-            elif fd == self._rtcp.fileno():
-                self._read_rtcp(now_ms)
-            elif fd == self._control.fileno() and mask & ~select.EPOLLOUT:
-                self._read_control(now_ms)
+        while True:
+            ready = self._poll.poll(0, READY_MAX)
+            now_ms = time.monotonic() * 1000
+            for fd, mask in ready:
+                stream = by_fd.get(fd)
+                if stream is not None:
+                    try:
+                        data, source = stream.socket.recvfrom(READ_OCTETS)
+                    except OSError:
+                        continue
+                    stream.receive(data, source[:2], now_ms)
+                elif fd == self._rtcp.fileno():
+                    self._read_rtcp(now_ms)
+                elif fd == self._control.fileno() and mask & ~select.EPOLLOUT:
+                    self._read_control(now_ms)
+            if len(ready) < READY_MAX or time.monotonic_ns() >= until_ns:
+                return
 
     def _read_rtcp(self, now_ms: float) -> None:
         try:

@@ -22,7 +22,15 @@ from chappe.operators.sip.media.messages import (
 from chappe.operators.sip.rtp.digits import DigitReader, DigitSender
 from chappe.operators.sip.rtp.latch import Latch
 from chappe.operators.sip.rtp.laws import TO_OTHER
-from chappe.operators.sip.rtp.packet import RtpPacket, RtpSender, parse_packet
+from chappe.operators.sip.rtp.packet import (
+    HEADER,
+    HEADER_OCTETS,
+    PACKET_OCTETS_MAX,
+    VERSION,
+    RtpPacket,
+    RtpSender,
+    parse_packet,
+)
 from chappe.operators.sip.rtp.receiver import Receiver
 from chappe.operators.sip.rtp.relay import Relay
 from chappe.operators.sip.rtp.rtcp import (
@@ -239,7 +247,7 @@ class Stream:
 
     def receive(self, data: bytes, source: tuple[str, int], now_ms: float) -> None:
         connect, latch = self.connected, self._latch
-        if connect is None or latch is None:
+        if connect is None or latch is None or self._receive_next(connect, latch, data, source, now_ms):
             return
         packet = parse_packet(data)
         if packet is None:
@@ -262,6 +270,32 @@ class Stream:
             frame_codec = connect.receives.get(frame.payload_type)
             if frame_codec is not None and (self.is_listening or self._record_left):
                 self._take_audio(frame_codec, frame.gap, frame.payload)
+
+    def _receive_next(
+        self, connect: Connect, latch: Latch, data: bytes, source: tuple[str, int], now_ms: float
+    ) -> bool:
+        """The same for the plainest packet, which nearly all are, at half the cost. False: it is another one, and
+        nothing has happened.
+        """
+        if (
+            source != latch.remote
+            or self._other is not None
+            or not HEADER_OCTETS <= len(data) <= PACKET_OCTETS_MAX
+        ):
+            return False
+        first, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+        # With a marker, `second` is no payload type.
+        codec = connect.receives.get(second)
+        if first != VERSION or codec is None or second == connect.events_receive:
+            return False
+        gap = self._receiver.take_next(sequence, timestamp, ssrc, len(data) - HEADER_OCTETS, now_ms)
+        if gap < 0:
+            return False
+        latch.accepts(source, ssrc, now_ms)
+        self._heard_ms = self._silent_told_ms = now_ms
+        if self.is_listening or self._record_left:
+            self._take_audio(codec, gap, data[HEADER_OCTETS:])
+        return True
 
     def pass_on(self, packet: RtpPacket, codec: CodecName | None, now_ms: float) -> None:
         """What came in on the other stream of a bridge goes out on this one. `codec` is None for a digit."""

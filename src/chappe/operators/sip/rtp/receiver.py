@@ -17,7 +17,9 @@ MISORDER_MAX: Final = 100
 DROPOUT_MAX: Final = 3000
 GAP_SAMPLES_MAX: Final = 16_000
 """2 s: longer silence is not filled, it is another timeline."""
-RATE_HZ: Final = 8000
+RATE_PER_MS: Final = 8
+TIMELINE_SAMPLES: Final = 80_000
+"""10 s: two packets so far apart in transit are of two timelines, it is no jitter."""
 
 
 class Frame(NamedTuple):
@@ -102,6 +104,29 @@ class Receiver:
         self._measure(packet, now_ms)
         self._pending[sequence] = packet
         return self._in_order(DEPTH_PACKETS)
+
+    def take_next(self, sequence: int, timestamp: int, ssrc: int, octets: int, now_ms: float) -> int:
+        """`take` of the packet that nearly all are, the next one of the source that is there, without an object made.
+
+        Gives the gap before its `octets` of payload; -1 where it is not that plain, and then nothing has happened.
+        """
+        if sequence != self._next or ssrc != self.ssrc or self._pending:
+            return -1
+        self.packets += 1
+        self._received += 1
+        transit = now_ms * RATE_PER_MS - timestamp
+        if self._transit is not None:
+            difference = abs(transit - self._transit)
+            if difference < TIMELINE_SAMPLES:
+                self._jitter += (difference - self._jitter) / 16
+        self._transit = transit
+        if sequence == 0xFFFF:
+            self._advance()
+        else:
+            self._next = sequence + 1
+        gap = 0 if self._next_timestamp is None else (timestamp - self._next_timestamp) & 0xFFFFFFFF
+        self._next_timestamp = (timestamp + octets) & 0xFFFFFFFF
+        return gap if gap <= GAP_SAMPLES_MAX else 0
 
     def flush(self) -> list[Frame]:
         """What still waits for a missing packet: none will come any more."""
@@ -210,9 +235,9 @@ class Receiver:
 
     def _measure(self, packet: RtpPacket, now_ms: float) -> None:
         """Section A.8."""
-        transit = now_ms * (RATE_HZ / 1000) - packet.timestamp
+        transit = now_ms * RATE_PER_MS - packet.timestamp
         if self._transit is not None:
             difference = abs(transit - self._transit)
-            if difference < RATE_HZ * 10:  # more is another timeline, not jitter
+            if difference < TIMELINE_SAMPLES:
                 self._jitter += (difference - self._jitter) / 16
         self._transit = transit
