@@ -38,6 +38,7 @@ class CallDelivery:
             Scripts(store, speaker),
             ring_s_max=settings.ring_s_max,
             account_calls_max=settings.account_calls_max,
+            account_calls_per_second=settings.account_calls_per_second,
             resends_lost=resends_lost,
             on_events=on_events,
             on_unexpected=on_unexpected,

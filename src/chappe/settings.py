@@ -79,6 +79,7 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     piper_voices: str = ""
     ring_s_max: int = 30
     account_calls_max: int = 50
+    account_calls_per_second: float = 0.0
     sip_host: str = "0.0.0.0"  # noqa: S104 - the operators are outside
     sip_port: int = 0
     public_host: str = ""
@@ -331,6 +332,10 @@ def _verify(settings: Settings) -> None:
     if settings.voice.account_calls_max < 1:
         raise SettingsRefused(
             f"[voice] account_calls_max is {settings.voice.account_calls_max}: nobody could be called"
+        )
+    if not 0 <= settings.voice.account_calls_per_second <= 1000:
+        raise SettingsRefused(
+            f"[voice] account_calls_per_second is {settings.voice.account_calls_per_second}, not 0 to 1000"
         )
     _verify_voice(settings.voice)
     names = [operator.name for operator in settings.operators]

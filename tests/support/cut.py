@@ -6,21 +6,26 @@ It runs on a thread of its own, so that tests that block and servers in other pr
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from typing import Literal, Self
 
 # A simple query "COMMIT" and the server's word that it is done (PostgreSQL, "Message Formats").
 COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
+# The server tells its process number and a secret, by which a client may cancel (BackendKeyData).
+KEY_DATA = b"K\0\0\0\x0c"
 START_S_MAX = 10.0
 
 Cut = Literal["before", "after"]
 
 
 class CuttingProxy:
-    """A context manager on a free port of `host` towards `port` of 127.0.0.1."""
+    """A context manager on a free port of `host` towards `port` of 127.0.0.1. As a pooler it gives its own process numbers
+    for the server's."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", *, is_pooler: bool = False) -> None:
+        self._is_pooler = is_pooler
         self._target = port
         self._host = host
         self._cuts: list[Cut] = []
@@ -120,6 +125,10 @@ class _Pair:
                         break
                     self._cuts_at_answer = cut == "after"
                 await self._proxy._flows.wait()
+                if not from_client and self._proxy._is_pooler:
+                    octets = re.sub(
+                        re.escape(KEY_DATA) + b"....", KEY_DATA + b"\0\0\0\7", octets, flags=re.DOTALL
+                    )
                 if not from_client and self._cuts_at_answer and COMMITTED in octets:
                     break
                 writer.write(octets)

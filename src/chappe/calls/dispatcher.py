@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import structlog
 
 from chappe.calls.campaign import Campaign, CampaignCache, Scripts, SoundMissing
-from chappe.calls.due import Due
-from chappe.calls.failover import in_order, refused_by
+from chappe.calls.due import Due, DueCallees
+from chappe.calls.failover import in_order
 from chappe.calls.finish import Ids
 from chappe.calls.leave import let_call
 from chappe.calls.lost import recover
 from chappe.calls.port import CallOrder, Script, Trunk
+from chappe.calls.rate import CallRate
 from chappe.calls.routes import CallRoutes
-from chappe.calls.states import State
 from chappe.speech.port import LanguageUnknown, SpeechUnavailable, TextRefused
-from chappe.storage.database import Reader, StorageUnavailable, Transaction
+from chappe.storage.database import StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("calls")
 
 LEAVE_MAX: Final = 64
 """Calls that begin in one transaction."""
-LOADED_MAX: Final = 512
 LOOK_S: Final = 5.0
 """Between two looks for what a process that died has left, where there are several."""
 POLL_S: Final = 0.5
@@ -38,11 +37,6 @@ POLL_S: Final = 0.5
 TROUBLE_S: Final = 1.0
 SPEECH_AGAIN_S: Final = 5.0
 """After no engine could speak a campaign's text."""
-
-_DUE: Final = (
-    "SELECT campaign_id, number, attempts, operator FROM callees"
-    f" WHERE state = {State.WAITING:d} AND due_at_ms <= ? ORDER BY due_at_ms, campaign_id, number LIMIT {LOADED_MAX}"
-)
 
 
 class CallDispatcher:
@@ -60,6 +54,7 @@ class CallDispatcher:
         *,
         ring_s_max: int,
         account_calls_max: int,
+        account_calls_per_second: float,
         resends_lost: Collection[str],
         on_events: Callable[[], None],
         on_unexpected: Callable[[], None],
@@ -70,6 +65,10 @@ class CallDispatcher:
         self._scripts = scripts
         self._ring_s_max = ring_s_max
         self._account_calls_max = account_calls_max
+        self._account_calls_per_second = account_calls_per_second
+        self._due = DueCallees(campaigns)
+        self._rates: dict[int, CallRate] = {}
+        """By account; only while somebody of it waits or was called a moment ago."""
         self._resends_lost = frozenset(resends_lost)
         self._on_events = on_events
         self._on_unexpected = on_unexpected
@@ -123,7 +122,7 @@ class CallDispatcher:
                 await self._rest(TROUBLE_S)
             else:
                 if not progress:
-                    await self._rest(POLL_S)
+                    await self._rest(self._pace_s())
 
     async def _recover(self) -> None:
         await self._store.database.write(self._store.database.presence.take_dead, background=True)
@@ -138,13 +137,13 @@ class CallDispatcher:
             pass
 
     async def _round(self) -> bool:
-        """One look at who is due; True when somebody was called or ruled out."""
+        """One look at who is due; True when somebody was called or ruled out, or there is more to look at."""
         if self._store.database.is_shared and self._store.clock.monotonic_s() >= self._look_at_s:
             self._look_at_s = self._store.clock.monotonic_s() + LOOK_S
             await self._recover()
         plan = await self._plan()
         if not plan:
-            return False
+            return not self._due.is_at_start
         ids = Ids(
             await self._store.ids("postings").take(len(plan)),
             await self._store.ids("events").take(2 * len(plan)),
@@ -160,6 +159,8 @@ class CallDispatcher:
             if not is_called:
                 continue
             self._of_account[due.campaign.account_id] += 1
+            if self._account_calls_per_second:
+                self._rate(due.campaign.account_id).took()
             attempt = due.attempts + 1
             self._account_of[due.campaign.id, due.number, attempt] = due.campaign.account_id
             trunk.call(
@@ -179,42 +180,61 @@ class CallDispatcher:
 
     async def _plan(self) -> list[tuple[Due, Trunk, Script]]:
         """Who is called next, by which trunk, and what is played: as many as there are places for."""
+        free = {trunk: trunk.free_calls for trunk in self._routes.trunks if trunk.is_up}
+        if not any(free.values()):
+            return []
         now_ms = self._store.clock.now_ms()
+        silent = {
+            id for id, until_s in self._silent_until_s.items() if until_s > self._store.clock.monotonic_s()
+        }
 
-        def load(reader: Reader) -> list[Due]:
-            return [
-                Due(
-                    self._campaigns.get(reader, campaign_id),
-                    number,
-                    attempts,
-                    refused_by(reader, campaign_id, number) if operator else (),
-                )
-                for campaign_id, number, attempts, operator in reader.all(_DUE, (now_ms,))
-            ]
+        def can_call(due: Due) -> bool:
+            return due.campaign.id not in silent and self._trunk_for(due, free) is not None
 
-        dues = await self._store.database.read(load)
-        free: dict[Trunk, int] = {}
-        of_account: Counter[int] = Counter()
+        dues = await self._store.database.read(
+            lambda reader: self._due.look(reader, now_ms, self._room, can_call)
+        )
         plan: list[tuple[Due, Trunk, Script]] = []
         for due in dues:
             if len(plan) == LEAVE_MAX:
                 break
-            account_id = due.campaign.account_id
-            if self._of_account[account_id] + of_account[account_id] >= self._account_calls_max:
-                continue
             trunk = self._trunk_for(due, free)
             script = None if trunk is None else await self._script(due.campaign)
             if trunk is None or script is None:
                 continue
             free[trunk] -= 1
-            of_account[account_id] += 1
             plan.append((due, trunk, script))
         return plan
 
-    def _trunk_for(self, due: Due, free: dict[Trunk, int]) -> Trunk | None:
+    def _room(self, account_id: int) -> int:
+        """How many calls of an account may begin now."""
+        room = self._account_calls_max - self._of_account[account_id]
+        if self._account_calls_per_second:
+            room = min(room, self._rate(account_id).allowance(self._store.clock.monotonic_s()))
+        return min(room, LEAVE_MAX)
+
+    def _rate(self, account_id: int) -> CallRate:
+        rate = self._rates.get(account_id)
+        if rate is None:
+            now_s = self._store.clock.monotonic_s()
+            rate = self._rates[account_id] = CallRate(self._account_calls_per_second, now_s)
+        return rate
+
+    def _pace_s(self) -> float:
+        """How long to rest: until an account that waits for its pace may call again, or the next poll."""
+        now_s = self._store.clock.monotonic_s()
+        rest_s = POLL_S
+        for account_id, rate in list(self._rates.items()):
+            if rate.is_full(now_s):
+                del self._rates[account_id]
+            elif wait_s := rate.next_s(now_s):
+                rest_s = min(rest_s, wait_s)
+        return rest_s
+
+    def _trunk_for(self, due: Due, free: Mapping[Trunk, int]) -> Trunk | None:
         trunks = self._routes.find(due.number)
         for trunk in in_order(trunks, due.refused_by) if due.refused_by else trunks:
-            if trunk.is_up and free.setdefault(trunk, trunk.free_calls) > 0:
+            if free.get(trunk, 0) > 0:
                 return trunk
         return None
 

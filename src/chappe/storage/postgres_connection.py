@@ -150,6 +150,12 @@ class Connector:
             version = connection.get_server_version().major
             if version < VERSION_MIN:
                 raise StorageRefused(f"PostgreSQL {VERSION_MIN} or newer is needed, the server is {version}")
+            if await connection.fetchval("SELECT pg_backend_pid()") != link.pid:
+                # It gives out numbers of its own. What Chappe relies on are sessions: locks that last as long, settings,
+                # and that a session which was cut can be ended.
+                raise StorageRefused(
+                    "a connection pooler stands before PostgreSQL: Chappe must be connected to PostgreSQL itself"
+                )
             encoding = await connection.fetchval("SHOW server_encoding")
             if encoding != "UTF8":
                 raise StorageRefused(f"the database must be encoded in UTF8, it is in {encoding}")

@@ -16,7 +16,7 @@ from tests.behaviours.crash.judge import Evidence, breaches
 from tests.behaviours.crash.load import Client, Load
 from tests.behaviours.crash.plan import Plan
 from tests.behaviours.crash.requests import Maker, Send
-from tests.behaviours.crash.store import Leaving, leaving_at_the_kill, reading
+from tests.behaviours.crash.store import Leaving, SqliteStore, Store
 from tests.support.server import ChappeServer
 from tests.support.smsc.journal import JournalReader
 from tests.support.smsc.process import SmscProcess
@@ -69,26 +69,29 @@ class Report:
         )
 
 
-async def run_round(plan: Plan, folder: Path) -> Report:
-    """Raises AssertionError where the round itself could not be run as planned."""
+async def run_round(plan: Plan, folder: Path, store: Store | None = None) -> Report:
+    """Raises AssertionError where the round itself could not be run as planned. Without `store`: on SQLite."""
+    store = store or SqliteStore(folder)
     journal = folder / "journal"
     with SmscProcess(journal, plan.smsc) as smsc:
         async with Catcher() as catcher:
             server = ChappeServer(
-                folder, rate_limits=False, environment={"CHAPPE_CALLBACK_ALLOW": "127.0.0.0/8"}
+                folder,
+                rate_limits=False,
+                environment={"CHAPPE_CALLBACK_ALLOW": "127.0.0.0/8", **store.environment},
             )
             configuration = CONFIGURATION.format(port=smsc.port, window=plan.window, binds=plan.binds)
             (server.data / "chappe.toml").write_text(configuration)
             with server:
-                return await _Round(plan, folder, server, smsc, catcher).run()
+                return await _Round(plan, store, server, smsc, catcher).run()
 
 
 class _Round:
     def __init__(
-        self, plan: Plan, folder: Path, server: ChappeServer, smsc: SmscProcess, catcher: Catcher
+        self, plan: Plan, store: Store, server: ChappeServer, smsc: SmscProcess, catcher: Catcher
     ) -> None:
         self._plan = plan
-        self._folder = folder
+        self._store = store
         self._server = server
         self._smsc = smsc
         self._catcher = catcher
@@ -120,7 +123,7 @@ class _Round:
             leaving=self._leaving,
             slots=plan.slots * plan.kills,
         )
-        with reading(self._server.data) as database:
+        with self._store.reading() as database:
             found = breaches(evidence, database)
         taken = Counter((entry.number, entry.detail) for entry in evidence.journal if entry.kind == "taken")
         return Report(
@@ -159,17 +162,14 @@ class _Round:
     def _stop_half_full(self) -> bool:
         """Stops the server for a look at what is committed: it goes on again unless its window is half full."""
         self._server.suspend()
-        if _slots(self._look()) >= self._plan.window // 2:
+        if _slots(self._store.leaving()) >= self._plan.window // 2:
             return True
         self._server.resume()
         return False
 
-    def _look(self) -> set[Leaving]:
-        return leaving_at_the_kill(self._server.data, self._folder / "at-the-kill")
-
     def _kill(self) -> None:
         self._server.kill()
-        self._leaving.append(self._look())
+        self._leaving.append(self._store.leaving())
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._server.start)
@@ -189,7 +189,7 @@ class _Round:
         await asyncio.gather(*(ask(waiting) for _ in range(8)))
 
     async def _until_ended(self, deadline_s: float) -> None:
-        with reading(self._server.data) as database:
+        with self._store.reading() as database:
             while unfinished := database.unfinished + database.untold:
                 assert time.monotonic() < deadline_s, (
                     f"{database.unfinished} recipients not ended, {database.untold} events not told"

@@ -1,11 +1,11 @@
-"""Reads the server's database from outside: of a killed server from a copy, so that its recovery stays its own."""
+"""Reads the server's database from outside: of a killed server on SQLite from a copy, so that its recovery stays its own."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -51,6 +51,43 @@ class Reads(Protocol):
     """What the judge asks."""
 
     def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]: ...
+
+    @property
+    def unfinished(self) -> int: ...
+
+    @property
+    def untold(self) -> int: ...
+
+
+class Store(Protocol):
+    """Where the server of a round stores."""
+
+    environment: dict[str, str]
+    """What the server is told of it."""
+
+    def leaving(self) -> set[Leaving]:
+        """Of a server that is dead, or stopped for a moment."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reads]:
+        """The database as it is committed, beside a running server or without one."""
+        ...
+
+
+class SqliteStore:
+    """`Store` in the folder of the server."""
+
+    environment: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "data"
+        self._scratch = folder / "at-the-kill"
+
+    def leaving(self) -> set[Leaving]:
+        return leaving_at_the_kill(self._data, self._scratch)
+
+    def reading(self) -> AbstractContextManager[Reads]:
+        return reading(self._data)
 
 
 class Reading:

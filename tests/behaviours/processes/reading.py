@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
 
 from chappe.messages.states import State
 from chappe.storage.postgres_connection import translated
-from tests.behaviours.crash.store import Leaving
+from tests.behaviours.crash.store import Leaving, Reads
 
 ANSWER_S_MAX = 60.0
+POLL_S = 0.01
 
 
 class PostgresReading:
@@ -66,6 +70,14 @@ class PostgresReading:
         """Events whose customer has not been told."""
         return self.one("SELECT COUNT(*) FROM events WHERE state = 'pending'")
 
+    @property
+    def working(self) -> int:
+        """Sessions of the server whose statement goes on by itself, not those that wait for a lock or for the client."""
+        return self.one(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+            " AND application_name LIKE 'chappe %' AND COALESCE(wait_event_type, '') NOT IN ('Lock', 'Client')"
+        )
+
     async def _fetch(self, sql: str, params: tuple[object, ...]) -> list[tuple[Any, ...]]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url)
@@ -73,3 +85,23 @@ class PostgresReading:
 
     def _run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(ANSWER_S_MAX)
+
+
+class PostgresStore:
+    """`tests.behaviours.crash.store.Store` in a database of its own."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url = url
+        self.environment = {"CHAPPE_DATABASE": url, "CHAPPE_SECRET_FILE": str(folder / "secret.key")}
+
+    def leaving(self) -> set[Leaving]:
+        with PostgresReading(self._url) as reading:
+            # A COMMIT that was sent is carried out, whatever became of who sent it.
+            deadline_s = time.monotonic() + ANSWER_S_MAX
+            while reading.working:
+                assert time.monotonic() < deadline_s, "a statement does not end"
+                time.sleep(POLL_S)
+            return reading.leaving()
+
+    def reading(self) -> AbstractContextManager[Reads]:
+        return PostgresReading(self._url)

@@ -72,6 +72,9 @@ class World:
         self.trunk = MemoryTrunk(clock)
         self.second = MemoryTrunk(clock, "second", is_up=False)
         """Behind the other in the route, and down until a test wants it."""
+        self.abroad = MemoryTrunk(clock, "abroad", is_up=False)
+        """For Belgian numbers; down until a test wants it."""
+        self.settings = VoiceSettings(account_calls_max=6)
         self.engine = QuickEngine()
         self.unexpected = 0
         self.woken = 0
@@ -86,9 +89,9 @@ class World:
 
         return CallDelivery(
             self.store,
-            CallRoutes({"33": [self.trunk, self.second]}),
+            CallRoutes({"33": [self.trunk, self.second], "32": [self.abroad]}),
             Speaker([self.engine]),
-            VoiceSettings(account_calls_max=6),
+            self.settings,
             resends_lost=resends,
             on_events=count_events,
             on_unexpected=count_unexpected,

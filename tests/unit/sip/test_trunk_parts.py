@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from chappe.calls.rate import CallRate
 from chappe.operators.sip.addresses import LocalAddresses
 from chappe.operators.sip.agent.causes import Cause
 from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.numbers import written
-from chappe.operators.sip.rate import CallRate
 from chappe.operators.sip.results import is_trunk_trouble, result_of
 from chappe.settings import Flags, SettingsRefused, load_settings
 

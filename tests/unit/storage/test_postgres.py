@@ -352,5 +352,7 @@ async def test_what_cannot_be_opened_is_said_in_one_line(postgres: PostgresServe
     postgres.query("UPDATE alembic_version SET version_num = '9999'", name)
     postgres.query("UPDATE meta SET value = '9999' WHERE name = 'oldest_revision'", name)
     assert f"is at revision 9999, newer than this version of Chappe ({REVISIONS[-1]})" in await refusal(url)
+    with CuttingProxy(postgres.port, is_pooler=True) as pooler:
+        assert "a connection pooler stands before" in await refusal(postgres.url(port=pooler.port))
     postgres.query("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
     assert "must be encoded in UTF8, it is in LATIN1" in await refusal(postgres.url("latin"))

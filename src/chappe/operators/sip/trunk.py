@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from chappe.calls.port import CallEnd, CallOrder, CallOutcomes
+from chappe.calls.rate import CallRate
 from chappe.clock import Clock
 from chappe.operators.sip.agent.causes import Cause
 from chappe.operators.sip.agent.digest import Authenticator
@@ -18,7 +19,6 @@ from chappe.operators.sip.health import Health
 from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.numbers import written
 from chappe.operators.sip.placed import PlacedCall
-from chappe.operators.sip.rate import CallRate
 from chappe.operators.sip.sounds import Sounds
 from chappe.operators.sip.syntax.address import Address
 from chappe.operators.sip.syntax.message import Header

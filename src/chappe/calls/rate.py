@@ -32,6 +32,11 @@ class CallRate:
         self._fill(now_s)
         return max(0.0, (1.0 - self._tokens) / self._per_s)
 
+    def is_full(self, now_s: float) -> bool:
+        """Whether it is as new."""
+        self._fill(now_s)
+        return self._tokens >= self._burst
+
     def _fill(self, now_s: float) -> None:
         if now_s > self._filled_s:
             self._tokens = min(self._burst, self._tokens + (now_s - self._filled_s) * self._per_s)
