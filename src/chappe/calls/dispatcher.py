@@ -15,6 +15,7 @@ import structlog
 
 from chappe.calls.campaign import Campaign, CampaignCache, Scripts, SoundMissing
 from chappe.calls.due import Due, DueCallees
+from chappe.calls.expire import expire
 from chappe.calls.failover import in_order
 from chappe.calls.finish import Ids
 from chappe.calls.leave import let_call
@@ -35,6 +36,7 @@ LOOK_S: Final = 5.0
 POLL_S: Final = 0.5
 """The slow poll beside the wake-ups: due dates, and whatever a lost wake-up would strand."""
 TROUBLE_S: Final = 1.0
+EXPIRE_EVERY_S: Final = 60.0
 SPEECH_AGAIN_S: Final = 5.0
 """After no engine could speak a campaign's text."""
 
@@ -77,6 +79,7 @@ class CallDispatcher:
         """By call that is on its way."""
         self._silent_until_s: dict[int, float] = {}
         self._look_at_s = 0.0
+        self._expire_at_s = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -141,6 +144,10 @@ class CallDispatcher:
         if self._store.database.is_shared and self._store.clock.monotonic_s() >= self._look_at_s:
             self._look_at_s = self._store.clock.monotonic_s() + LOOK_S
             await self._recover()
+        if self._store.clock.monotonic_s() >= self._expire_at_s:
+            self._expire_at_s = self._store.clock.monotonic_s() + EXPIRE_EVERY_S
+            if await expire(self._store, self._campaigns):
+                self._on_events()
         plan = await self._plan()
         if not plan:
             return not self._due.is_at_start

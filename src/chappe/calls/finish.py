@@ -66,7 +66,7 @@ def finish(tx: Transaction, campaign: Campaign, number: int, ending: Ending, ids
         return False
     if row[0]:
         give_back(tx, campaign.account_id, campaign.id, row[0], ids.posting(), now_ms)
-    if campaign.kind == "speech" and campaign.notify_url and ending.state < State.CANCELLED:
+    if campaign.kind == "speech" and campaign.notify_url:
         payload = speech_payload(
             campaign.token,
             number,

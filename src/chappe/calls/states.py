@@ -4,7 +4,7 @@
                 calling -> waiting                               (busy, no answer: a further attempt, later;
                                                                   not taken: another trunk, at once)
                 calling -> undelivered | lost
-    waiting -> cancelled | opted out | capped                    (no call was made)
+    waiting -> cancelled | opted out | capped | expired          (no call was made, or none that anybody answered)
 
 `calling` is committed before the INVITE leaves, `answered` before the first RTP frame. So a callee that is `calling`
 when a server dies may have rung, but has heard nothing.
@@ -29,6 +29,7 @@ class State(IntEnum):
     CANCELLED = 50
     OPTED_OUT = 51
     CAPPED = 52  # four attempts in thirty days have been made
+    EXPIRED = 53  # it could not be called for two days
 
 
 TERMINAL = State.DELIVERED

@@ -207,6 +207,8 @@ async def test_a_number_that_opts_out_before_its_date_is_not_called(world: World
     world.delivery._dispatcher.wake()
     await world.until(campaign, State.OPTED_OUT)
     assert world.trunk.taken == []
+    ((_, told),) = await world.events()
+    assert (told["status"], told["additionnal_status"]) == ("undelivered", "VOICE_NOT_ANSWERED")
     assert await world.balance() == 10 * MICRO
 
 
@@ -341,6 +343,27 @@ async def test_a_trunk_that_is_down_is_waited_for(world: World) -> None:
     world.trunk.is_up = True
     world.delivery._dispatcher.wake()
     await world.trunk.until_taken(1)
+
+
+async def test_who_cannot_be_called_for_two_days_is_given_back_and_told(world: World) -> None:
+    world.trunk.is_up = False
+    campaign = await world.send(MOBILE)
+    later = await world.send(LANDLINE, due_at_ms=world.clock.ms + HOUR_MS)
+    world.clock.ms += 2 * DAY_MS
+    world.delivery._dispatcher.wake()
+    await world.nothing_more()
+    assert await world.state(campaign) is State.WAITING
+    world.clock.ms += 60_000
+    world.delivery._dispatcher.wake()
+    await world.until(campaign, State.EXPIRED)
+    ((_, told),) = await world.events()
+    assert (told["phoneNumber"], told["status"], told["duration"]) == (f"00{MOBILE}", "undelivered", 0)
+    assert await world.one("SELECT ended_at_ms FROM campaigns WHERE id = ?", campaign.id) == world.clock.ms
+    assert await world.state(later, LANDLINE) is State.WAITING
+    world.trunk.is_up = True
+    world.delivery._dispatcher.wake()
+    (order,) = await world.trunk.until_taken(1)
+    assert order.number == LANDLINE
 
 
 async def test_what_is_said_twice_changes_nothing_the_second_time(world: World) -> None:
