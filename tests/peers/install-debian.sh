@@ -17,6 +17,7 @@ ruby                                ruby
 bearerbox                           kannel
 pkg:libnet-smpp-perl                libnet-smpp-perl
 sipp                                sip-tester
+baresip                             baresip-core
 espeak-ng                           espeak-ng
 strace                              strace
 ip                                  iproute2

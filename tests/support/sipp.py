@@ -158,6 +158,11 @@ def pause(milliseconds: int) -> str:
     return f'<pause milliseconds="{milliseconds}"/>'
 
 
+def lingers(milliseconds: int = 4000) -> str:
+    """The last step: what comes once more, because our answer was lost, is answered once more."""
+    return f'<timewait milliseconds="{milliseconds}"/>'
+
+
 def label(name: str) -> str:
     return f'<label id="{name}"/>'
 
@@ -210,7 +215,9 @@ def far_ports(count: int) -> list[int]:
 
 
 class Sipp:
-    """A context manager: sipp plays `steps` for `calls` calls on `port`, then ends. `over()` waits for that."""
+    """A context manager: sipp plays `steps` for `calls` calls on `port`, then ends. `over()` waits for that. What it asks
+    to be sent to it goes to `contact_port`, if that is another; audio to `rtp_port`.
+    """
 
     def __init__(
         self,
@@ -221,8 +228,7 @@ class Sipp:
         transport: str = "u1",
         rtp_port: int = 9,
         contact_port: int = 0,
-        username: str = "",
-        password: str = "",
+        in_bad_weather: bool = False,
     ) -> None:
         self._program = need("sipp")
         directory.mkdir(parents=True, exist_ok=True)
@@ -239,6 +245,9 @@ class Sipp:
             *("-trace_err", "-error_file", str(directory / "errors.log")),
             *("-key", "rtp_port", str(rtp_port), "-key", "contact_port", str(contact_port or port)),
         ]
+        if in_bad_weather:
+            # By itself it ends a call when a copy of something earlier comes.
+            self._command += ["-nd", "-rtcheck", "loose"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
