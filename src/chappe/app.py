@@ -51,8 +51,9 @@ from chappe.partner.fast import FastPath
 from chappe.partner.fast_send import FastSend
 from chappe.settings import OperatorSettings, Settings, SettingsRefused
 from chappe.simulator.api import routes as simulator_routes
-from chappe.simulator.simulator import HOST as SIMULATOR_HOST
+from chappe.simulator.called import DEPOSIT_PREFIX
 from chappe.simulator.simulator import Simulator
+from chappe.simulator.telephones import HOST as SIMULATOR_HOST
 from chappe.speech.engines import configured_engines
 from chappe.speech.speaker import Speaker
 from chappe.storage.database import Database, Reader, StorageRefused
@@ -74,6 +75,9 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SIMULATED_CALLS_PER_S = 100.0
+SIMULATED_CALLS_MAX = 500
 
 # Beside the connections: the database, its readers, links to operators, calls to customers.
 OTHER_FILES_MAX = 1024
@@ -216,7 +220,17 @@ async def _start_parts(
     parts.push_async_callback(converter.stop)
     speaker = Speaker(await configured_engines(settings))
     parts.push_async_callback(speaker.stop)
-    simulates_voice = simulator is not None and "voice" in settings.simulated_products
+    simulated_trunk: Trunk | None = None
+    if simulator is not None and simulator.sip_port is not None:
+        loopback = SipElement(
+            host=SIMULATOR_HOST,
+            port=0,
+            media=simulator.telephones.media,
+            on_unexpected=metrics.unexpected.labels(where="operator").inc,
+        )
+        await loopback.start()
+        parts.push_async_callback(loopback.stop)
+        simulated_trunk = _simulator_trunk(simulator.sip_port, loopback, store)
     trunks: dict[str, Trunk] = {}
     if settings.role != "api" and any(operator.kind == "sip" for operator in settings.operators):
         element = _sip_element(settings, metrics)
@@ -228,9 +242,7 @@ async def _start_parts(
         trunks = _sip_trunks(settings, element, store)
     calls = CallDelivery(
         store,
-        voice_routes(
-            settings.routes, trunks, simulator.telephones if simulator and simulates_voice else None
-        ),
+        voice_routes(settings.routes, trunks, simulated_trunk),
         speaker,
         settings.voice,
         resends_lost=resending_trunks(settings.operators),
@@ -354,6 +366,22 @@ def _simulator_link(simulator: Simulator, port: int, metrics: Metrics) -> tuple[
     )
     operator = SmppOperator(configured, on_unexpected=metrics.unexpected.labels(where="operator").inc)
     return operator, configured.short_number
+
+
+def _simulator_trunk(port: int, element: SipElement, store: Store) -> Trunk:
+    """The operator that the built-in telephones are behind: reached over SIP like any other."""
+    configured = OperatorSettings(
+        name=SIMULATOR,
+        kind="sip",
+        host=SIMULATOR_HOST,
+        port=port,
+        deposit_prefix=DEPOSIT_PREFIX,
+        calls_per_second=SIMULATED_CALLS_PER_S,
+        concurrent_calls=SIMULATED_CALLS_MAX,
+        options_s=0,  # it is in this process: up as long as we are
+        session_expires_s=0,
+    )
+    return SipTrunk(configured, element, store.clock)
 
 
 def _printed(host: str) -> str:

@@ -26,6 +26,7 @@ SIMULATED: tuple[Product, ...] = ("sms", "voice")
 
 BINDS_MAX = 32
 _COUNTRY_CODE = re.compile("[1-9][0-9]{0,2}", re.ASCII)
+_DIAL_PREFIX = re.compile("[0-9*]{0,16}", re.ASCII)
 _E164 = re.compile("[1-9][0-9]{3,14}", re.ASCII)
 _HOST = re.compile("[A-Za-z0-9._-]{1,255}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _VALIDITY_PERIOD = re.compile("([0-9]{12}000R)?", re.ASCII)
@@ -64,6 +65,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     enabled: bool = True
     smpp_port: int | None = None
+    sip_port: int | None = None
     system_id: str = "sim"
     password: str = "sim"  # noqa: S105 - the documented password of a stand-in on loopback
 
@@ -126,6 +128,7 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     caller_id: str = ""
     caller_header: Literal["from", "p-asserted-identity", "p-preferred-identity"] = "from"
     number_format: Literal["+", "00", "digits", "national"] = "+"
+    deposit_prefix: str = ""
     calls_per_second: float = 10.0
     concurrent_calls: int = 30
     codecs: tuple[Literal["PCMA", "PCMU"], ...] = ("PCMA", "PCMU")
@@ -313,7 +316,12 @@ def _with_files(operator: OperatorSettings, data: Path) -> OperatorSettings:
 
 
 def _verify(settings: Settings) -> None:
-    for name, port in (("port", settings.port), ("tls_port", settings.tls_port)):
+    for name, port in (
+        ("port", settings.port),
+        ("tls_port", settings.tls_port),
+        ("[simulator] smpp_port", settings.simulator.smpp_port),
+        ("[simulator] sip_port", settings.simulator.sip_port),
+    ):
         if port is not None and not 0 <= port <= 65535:
             raise SettingsRefused(f"{name} is {port}, not a port number")
     if settings.log_level not in ("debug", "info", "warning", "error"):
@@ -430,6 +438,8 @@ def _verify_sip(operator: OperatorSettings) -> None:
         raise refuse(f"caller_id is {operator.caller_id!r}, not E.164 digits without +")
     if not _COUNTRY_CODE.fullmatch(operator.country_code):
         raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
+    if not _DIAL_PREFIX.fullmatch(operator.deposit_prefix):
+        raise refuse(f"deposit_prefix is {operator.deposit_prefix!r}, not up to 16 digits and asterisks")
     if not 0.1 <= operator.calls_per_second <= 1000:
         raise refuse(f"calls_per_second is {operator.calls_per_second}, not 0.1 to 1000")
     if not 1 <= operator.concurrent_calls <= 10_000:

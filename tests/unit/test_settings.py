@@ -137,6 +137,14 @@ WRONG_FILES = {
     "a wrong type": ('port = "8000"', "port"),
     "a port that is none": ("port = 65536", "65536"),
     "a negative port": ("tls_port = -1\ntls_cert = 'c'\ntls_key = 'k'", "-1"),
+    "a port of the simulator that is none": (
+        "[simulator]\nsip_port = 65536",
+        "[simulator] sip_port is 65536",
+    ),
+    "a number plan that cannot be dialled": (
+        OPERATOR.replace("smpp", "sip") + 'deposit_prefix = "#98"',
+        "deposit_prefix is '#98'",
+    ),
     "HTTPS without a certificate": ("tls_port = 8443", "--tls-cert"),
     "an unknown level": ('log_level = "loud"', "log_level"),
     "an unknown status": ('[errors]\nhttp_status = "teapot"', "http_status"),

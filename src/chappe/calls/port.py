@@ -41,6 +41,11 @@ class Script:
         """Whether it matters who answers."""
         return self.to_person is not self.to_machine
 
+    @property
+    def is_deposit(self) -> bool:
+        """Whether it is for a mailbox alone."""
+        return self.to_person is None
+
 
 @dataclass(frozen=True, slots=True)
 class CallOrder:

@@ -43,8 +43,10 @@ def begin(tx: Transaction, call_id: int, phone: int, caller: str, behaviour: str
         f"INSERT INTO sim_calls ({_COLUMNS}, heard) VALUES (?, ?, ?, ?, 'ringing', ?, NULL, NULL, 0, ?)",
         (call_id, phone, caller, behaviour, now_ms, b""),
     )
-    tx.run("DELETE FROM sim_calls WHERE id <= ?", (call_id - KEPT,))
-    tx.run("UPDATE sim_calls SET heard = ? WHERE id <= ? AND heard_ms > 0", (b"", call_id - HEARD_KEPT))
+    # Ids have gaps after a crash: the calls are counted.
+    oldest = "(SELECT id FROM sim_calls ORDER BY id DESC LIMIT 1 OFFSET ?)"
+    tx.run(f"DELETE FROM sim_calls WHERE id <= {oldest}", (KEPT,))
+    tx.run(f"UPDATE sim_calls SET heard = ? WHERE id <= {oldest} AND LENGTH(heard) > 0", (b"", HEARD_KEPT))
 
 
 def answer(tx: Transaction, call_id: int, now_ms: int) -> None:

@@ -22,12 +22,12 @@ from chappe.simulator.live import Live
 from chappe.simulator.notebook import Notebook
 from chappe.simulator.screen import ScreenMessage, e164, last_peer, messages_on, newest_phones
 from chappe.simulator.smsc import Smsc
-from chappe.simulator.telephones import Telephones
+from chappe.simulator.telephones import HOST, Telephones
 from chappe.storage.database import Reader, StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
-HOST: Final = "127.0.0.1"
-PORT: Final = 2775
+SMPP_PORT: Final = 2775
+SIP_PORT: Final = 5060
 LINK_SYSTEM_ID: Final = "chappe"
 """The bind of this server's own link: what it sends and what others send with the configured system_id are apart, so
 that neither gets the other's receipts.
@@ -50,6 +50,10 @@ class PhoneCard(msgspec.Struct, frozen=True):
     messages: list[ScreenMessage]
 
 
+def _refused(key: str, port: int, error: OSError) -> SettingsRefused:
+    return SettingsRefused(f"[simulator] {key}: cannot listen on {HOST}:{port}: {error.strerror or error}")
+
+
 class NobodyToReplyTo(Exception):
     """A reply cannot leave: the text says why."""
 
@@ -64,6 +68,8 @@ class Simulator:
         self.telephones = Telephones(store, lambda phone: self.live.changed([phone]), on_unexpected)
         self.smpp_port: int | None = None
         """Where the SMSC listens, once it does: only while no route takes SMS elsewhere."""
+        self.sip_port: int | None = None
+        """Where the telephones take calls, likewise."""
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -82,11 +88,20 @@ class Simulator:
         database = self._store.database
         for phone in reversed(await database.read(lambda reader: newest_phones(reader, LOOKED_BACK_MAX))):
             self._phones[phone] = None
-        if "sms" not in self._settings.simulated_products:
-            return
+        try:
+            if "sms" in self._settings.simulated_products:
+                await self._start_smsc()
+            if "voice" in self._settings.simulated_products:
+                self.sip_port = await self._start_telephones()
+        except BaseException:
+            await self.stop()
+            raise
+        _log.info("simulator", smpp_port=self.smpp_port, sip_port=self.sip_port)
+
+    async def _start_smsc(self) -> None:
         configured = self._settings.simulator
         smsc = Smsc(
-            database,
+            self._store.database,
             self._clock,
             {LINK_SYSTEM_ID: self._link_password, configured.system_id: configured.password},
             on_unexpected=self._on_unexpected,
@@ -94,25 +109,27 @@ class Simulator:
         )
         await smsc.start()
         self._smsc = smsc
-        try:
-            self.smpp_port = await self._listen(smsc)
-        except BaseException:
-            await self.stop()
-            raise
+        self.smpp_port = await self._listen(smsc)
         self._due_task = asyncio.create_task(self._settle_due_forever(smsc), name="simulator-due")
-        _log.info("simulator", smpp_port=self.smpp_port)
 
     async def _listen(self, smsc: Smsc) -> int:
         port = self._settings.simulator.smpp_port
         try:
-            return await smsc.listen(HOST, PORT if port is None else port)
+            return await smsc.listen(HOST, SMPP_PORT if port is None else port)
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
-                raise SettingsRefused(
-                    f"[simulator] smpp_port: cannot listen on {HOST}:{PORT if port is None else port}:"
-                    f" {error.strerror or error}"
-                ) from error
+                raise _refused("smpp_port", SMPP_PORT if port is None else port, error) from error
         return await smsc.listen(HOST, 0)
+
+    async def _start_telephones(self) -> int:
+        configured = self._settings.simulator.sip_port
+        # Our own trunks may be told to use the port that is the default here.
+        default = 0 if self._settings.voice.sip_port == SIP_PORT else SIP_PORT
+        port = default if configured is None else configured
+        try:
+            return await self.telephones.start(port, gives_way=configured is None)
+        except OSError as error:
+            raise _refused("sip_port", port, error) from error
 
     def end_streams(self) -> None:
         """Before the HTTP listener stops: it waits for answers that are under way, and these have no end."""
@@ -125,6 +142,8 @@ class Simulator:
             await asyncio.gather(self._due_task, return_exceptions=True)
         if self._smsc is not None:
             await self._smsc.stop()
+        if self.sip_port is not None:
+            await self.telephones.stop()
 
     @property
     def link_account(self) -> tuple[str, str]:
@@ -142,6 +161,8 @@ class Simulator:
             "smpp_host": HOST,
             "smpp_port": self.smpp_port,
             "system_id": self._settings.simulator.system_id,
+            "sip_host": HOST,
+            "sip_port": self.sip_port,
             "products": list(self._settings.simulated_products),
             "binds": [
                 {"system_id": system_id, "state": state.value}

@@ -34,6 +34,7 @@ from chappe.operators.sip.media.messages import (
     Talk,
 )
 from chappe.operators.sip.rtp.laws import TO_OTHER
+from chappe.operators.sip.rtp.packet import RtpSender
 
 E = TypeVar("E")
 WAIT_S_MAX = 20.0
@@ -362,3 +363,53 @@ async def test_a_bridge_ends_with_either_leg_and_a_new_one_takes_its_place(media
     media.tell(Bridge(leg.number, 4711))
     media.close(leg.number)
     assert (await leg.told(Closed)).received > 0
+
+
+async def test_a_process_that_is_started_when_needed_is_there_for_the_first_stream():
+    media = MediaProcess("127.0.0.1")
+    media.start_when_needed()
+    sound = media.load({"PCMA": SOUND})
+    assert media.is_up
+    assert media.process is None
+    one, other = await joined(media)
+    media.tell(Record(other.number, 600))
+    media.tell(Talk(one.number))
+    media.tell(Play(one.number, sound))
+    assert (await one.told(Played)).is_complete
+    assert SOUND in await recorded(other)
+    await media.stop()
+    assert one.is_lost
+    assert media.process.poll() is not None
+
+
+async def test_a_process_that_cannot_be_started_when_needed_loses_its_streams_and_is_tried_again(monkeypatch):
+    media = MediaProcess("127.0.0.1")
+    media.start_when_needed()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.executable", "/nowhere/python")
+        await Side(media).lost()
+    side = Side(media)
+    await side.told(Opened)
+    await media.stop()
+
+
+async def test_a_process_that_was_not_needed_is_not_started():
+    media = MediaProcess("127.0.0.1")
+    media.start_when_needed()
+    await media.stop()
+    assert media.process is None
+
+
+async def test_what_had_come_before_the_stream_is_closed_is_heard(media):
+    side = Side(media)
+    opened = await side.told(Opened)
+    sender = RtpSender(77, 0, 0, 8)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        side.connect(opened, port=sock.getsockname()[1])
+        media.tell(Record(side.number, 60_000))
+        await media.measure(Measure())  # it has read what it was told before
+        for start in range(0, len(SOUND), 160):
+            sock.sendto(sender.frame(SOUND[start : start + 160]), ("127.0.0.1", opened.port))
+        media.close(side.number)
+    assert await recorded(side) == SOUND

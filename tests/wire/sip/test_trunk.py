@@ -367,6 +367,21 @@ async def test_the_media_process_dies_in_a_call(bench):
     assert (await bench.outcomes.end(2)).is_complete
 
 
+@pytest.mark.parametrize(
+    ("number", "script", "user"),
+    [
+        (33612345678, Script(None, SOUND), "*98+33612345678"),
+        (33123456789, Script(None, SOUND), "+33123456789"),
+        (33612345678, Script(OTHER, SOUND), "+33612345678"),
+    ],
+)
+async def test_a_deposit_on_a_mobile_goes_by_the_number_plan_of_the_trunk(bench, number, script, user):
+    trunk = await bench.trunk(deposit_prefix="*98")
+    trunk.call(order(number, script=script))
+    await bench.outcomes.end()
+    assert (await bench.far.telephone()).request.uri.user == user
+
+
 # The trunk itself
 
 

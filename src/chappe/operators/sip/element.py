@@ -40,8 +40,9 @@ class EventOwner(Protocol):
 
 
 class SipElement:
-    """`tls` has the contexts of the trunks that want it, by host and port. Nothing that a peer does is an exception;
-    what is nevertheless one is counted by `on_unexpected`.
+    """`tls` has the contexts of the trunks that want it, by host and port. `media`: a process that somebody else starts
+    and stops; `rtp_ports` and `detector` then are that one's. Nothing that a peer does is an exception; what is
+    nevertheless one is counted by `on_unexpected`.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class SipElement:
         *,
         host: str,
         port: int,
-        public_host: str,
-        rtp_ports: tuple[int, int],
+        public_host: str = "",
+        rtp_ports: tuple[int, int] = (0, 0),
         detector: str = "",
+        media: MediaProcess | None = None,
         tls: Mapping[tuple[str, int], ssl.SSLContext] | None = None,
         settings: Settings | None = None,
         on_unexpected: Callable[[], None] | None = None,
@@ -68,24 +70,28 @@ class SipElement:
             random=random.SystemRandom().randint,
             settings=settings,
         )
-        self.media = MediaProcess(host, rtp_ports, detector=detector)
+        self._has_media = media is None
+        self.media = media or MediaProcess(host, rtp_ports, detector=detector)
         self.on_incoming: Callable[[Incoming], None] = self._refuse
         """Who answers calls that come in; at first nobody is there."""
 
     async def start(self) -> None:
         """Raises OSError where an address or a port cannot be had."""
         self.sockets = SipSockets(self.agent, self, tls=self._tls)
-        await self.media.start()
+        if self._has_media:
+            await self.media.start()
         try:
             await self.sockets.open(self._host, self._port)
         except BaseException:
-            await self.media.stop()
+            if self._has_media:
+                await self.media.stop()
             raise
         self.addresses.port = self.sockets.port
 
     async def stop(self) -> None:
         await self.sockets.close()
-        await self.media.stop()
+        if self._has_media:
+            await self.media.stop()
 
     def now_ms(self) -> int:
         """Of the clock that the agent lives by."""

@@ -44,8 +44,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
 LINGER_S: Final = 0.4
 """From the last frame to the BYE: what is under way, and in the peer's buffer, is to be heard."""
-MEDIA_S_MAX: Final = 5.0
-"""For the media process to open or close a stream."""
+MEDIA_S_MAX: Final = 10.0
+"""For the media process to open or close a stream; the first one may have to wait for its start."""
 DETECT_S_MAX: Final = 60.0
 """A greeting that does not end by then is not waited for."""
 MARGIN_S: Final = 15.0
@@ -156,7 +156,7 @@ class PlacedCall:
         self._endpoint = Endpoint(host, port, trunk.settings.codecs, rtcp_port)
         self._offer = self._endpoint.offer(secrets.randbits(48), version=self._version)
         try:
-            invite = trunk.invite(order.number, order.sender, self._offer.encode(), self)
+            invite = trunk.invite(order, self._offer.encode(), self)
             self._call = element.agent.call(invite, element.now_ms())
         except LocalError as error:
             _log.error("a call cannot be made", trunk=trunk.name, reason=str(error))

@@ -11,6 +11,7 @@ import structlog
 from chappe.calls.port import CallEnd, CallOrder, CallOutcomes
 from chappe.calls.rate import CallRate
 from chappe.clock import Clock
+from chappe.numbers.parse import can_be_mobile
 from chappe.operators.sip.agent.causes import Cause
 from chappe.operators.sip.agent.digest import Authenticator
 from chappe.operators.sip.agent.outgoing import Order
@@ -125,12 +126,15 @@ class SipTrunk:
 
     # What its calls need
 
-    def invite(self, number: int, sender: str, body: bytes, context: PlacedCall) -> Order:
+    def invite(self, order: CallOrder, body: bytes, context: PlacedCall) -> Order:
         """The order for the user agent. Raises LocalError for a number that cannot be written."""
         settings = self.settings
-        caller, headers = self._caller(sender or settings.caller_id)
+        caller, headers = self._caller(order.sender or settings.caller_id)
+        called = self._written(str(order.number))
+        if order.script.is_deposit and can_be_mobile(f"+{order.number}"):
+            called = settings.deposit_prefix + called
         return Order(
-            sip_uri(self._written(str(number)), self._domain, self._domain_port),
+            sip_uri(called, self._domain, self._domain_port),
             caller,
             self._hop,
             body,

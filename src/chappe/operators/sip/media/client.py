@@ -45,7 +45,10 @@ class StreamOwner(Protocol):
 
 
 class MediaProcess:
-    """While it is down (`is_up`), nothing can be opened; what was open is told to be lost."""
+    """While it is down (`is_up`), nothing can be opened; what was open is told to be lost.
+
+    `start` has it work at once; after `start_when_needed` it is started by the first stream that is opened.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,10 @@ class MediaProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._measured: list[asyncio.Future[Measured]] = []
         self._task: asyncio.Task[None] | None = None
+        self._waits = False
+        """Whether the first stream starts it."""
+        self._untold: list[Command] = []
+        """Told before there was a pipe."""
         self._ready = asyncio.Event()
         self._stopping = False
         self._was_ready = False
@@ -70,7 +77,12 @@ class MediaProcess:
 
     @property
     def is_up(self) -> bool:
-        return self._ready.is_set()
+        """It works, or will as soon as a stream is opened."""
+        return self._ready.is_set() or self._waits
+
+    def start_when_needed(self) -> None:
+        """Costs nothing until there is a call."""
+        self._waits = True
 
     async def start(self) -> None:
         """Returns when the process works. Raises OSError where it cannot (no such address, no port)."""
@@ -97,6 +109,8 @@ class MediaProcess:
     def open(self, owner: StreamOwner) -> int:
         """A stream's number; its events go to `owner` from now on. Only while `is_up`."""
         assert self.is_up
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="media")
         number = self._next_stream
         self._next_stream = number % STREAM_MAX + 1
         self._owners[number] = owner
@@ -111,6 +125,8 @@ class MediaProcess:
         """Lost while the process is down: so is the stream that it is about."""
         if self._writer is not None:
             self._writer.write(written(command))
+        elif self._waits:
+            self._untold.append(command)
 
     def load(self, octets: dict[CodecName, bytes]) -> int:
         """A sound in every codec it may be played in; its number. It is loaded again if the process starts again."""
@@ -139,9 +155,13 @@ class MediaProcess:
                 await self._serve()
             except PipeBroken as error:
                 _log.error("the media process says what it cannot say", reason=str(error))
+            except OSError as error:
+                if not self._waits:
+                    raise
+                _log.error("the media process cannot be started", reason=str(error))
             finally:
                 self._end()
-            if not self._was_ready:
+            if not self._was_ready and not self._waits:
                 return
             if not self._stopping:
                 _log.error("the media process has ended", code=self.process and self.process.poll())
@@ -168,6 +188,11 @@ class MediaProcess:
             raise
         try:
             reader, self._writer = await asyncio.open_connection(sock=ours)
+            for sound in self._sounds:
+                self._load(sound)
+            untold, self._untold = self._untold, []
+            for command in untold:
+                self.tell(command)
             pipe = PipeReader(msgspec.msgpack.Decoder(Event))
             while data := await reader.read(1 << 16):
                 for event in pipe.feed(data):
@@ -190,8 +215,7 @@ class MediaProcess:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Ready):
-            for sound in self._sounds:
-                self._load(sound)
+            self._waits = False
             self._was_ready = True
             self._ready.set()
         elif isinstance(event, Measured):
@@ -205,6 +229,8 @@ class MediaProcess:
                 owner.on_media(event)
 
     def _load(self, sound: int) -> None:
+        if self._writer is None:
+            return  # all sounds are loaded once there is a pipe
         for codec, octets in self._sounds[sound].items():
             for start in range(0, max(1, len(octets)), CHUNK_OCTETS_MAX):
                 piece = octets[start : start + CHUNK_OCTETS_MAX]
@@ -213,6 +239,7 @@ class MediaProcess:
     def _end(self) -> None:
         self._ready.clear()
         self._writer = None
+        self._untold.clear()
         owners, self._owners = self._owners, {}
         for owner in owners.values():
             owner.on_media_lost()

@@ -292,6 +292,7 @@ class Engine:
                 if other is not None and other is not stream:
                     stream.bridge(other)
             case Close():
+                self._drain(stream, now_ms)
                 self._close(stream)
 
     def _open(self, number: int, now_ms: float) -> None:
@@ -330,6 +331,15 @@ class Engine:
             del self._by_ssrc[stream.ssrc]
         stream.socket.close()
         self.tell(Closed(number, *counts))
+
+    def _drain(self, stream: Stream, now_ms: float) -> None:
+        """What had come before the call was over was heard."""
+        for _ in range(READY_MAX):
+            try:
+                data, source = stream.socket.recvfrom(READ_OCTETS)
+            except OSError:
+                return
+            stream.receive(data, source[:2], now_ms)
 
     def _end_listening(self, number: int) -> None:
         assert self._detector is not None
