@@ -34,6 +34,7 @@ from chappe.storage.database import StorageUnavailable
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
 from chappe.storage.store import open_store
+from tests.support.moved_clock import MovedClock
 
 ANSWER_S_MAX = 5.0
 END = b"GET /sms/v1/end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -52,19 +53,6 @@ CONFIGURATIONS = {
         """,
     "no limits": "[limits]\nenabled = false",
 }
-
-
-class FakeClock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.ms = 1_750_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.ms / 1000
 
 
 class Side:
@@ -106,7 +94,7 @@ class World:
     def __init__(self, folder: Path, configuration: str) -> None:
         (folder / "chappe.toml").write_text(configuration)
         self.settings = load_settings(Flags(data=str(folder)), {})
-        self.clock = FakeClock()
+        self.clock = MovedClock()
         self.prices = PriceBook()
         self.folder = Folder(folder)
         self.keys: dict[str, str] = {}

@@ -39,6 +39,7 @@ from chappe.storage.database import StorageUnavailable
 from chappe.storage.folder import Folder
 from chappe.storage.sqlite import SqliteDatabase
 from chappe.storage.store import Store, open_store
+from tests.support.moved_clock import MovedClock
 from tests.support.operators import MemoryOperator
 
 ANSWER_S_MAX = 10.0
@@ -59,23 +60,10 @@ CONFIGURATIONS = {
 }
 
 
-class FakeClock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.ms = 1_750_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.ms / 1000
-
-
 class Side:
     """A store and its listener; `begun` counts what the fast path took, `woken` what it let leave."""
 
-    def __init__(self, folder: Path, clock: FakeClock, *, fast: bool) -> None:
+    def __init__(self, folder: Path, clock: MovedClock, *, fast: bool) -> None:
         self.folder = Folder(folder)
         self._clock = clock
         self._fast = fast
@@ -141,7 +129,7 @@ class World:
     """The two sides, with accounts in every state."""
 
     def __init__(self, folder: Path, configuration: str) -> None:
-        self.clock = FakeClock()
+        self.clock = MovedClock()
         self.keys: dict[str, str] = {}
         first, second = folder / "fast", folder / "ordinary"
         first.mkdir()

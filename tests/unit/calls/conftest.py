@@ -23,6 +23,7 @@ from chappe.speech.port import Piece, SpeechUnavailable
 from chappe.speech.speaker import Speaker
 from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.store import Store
+from tests.support.moved_clock import MovedClock
 from tests.support.stores import Place
 from tests.support.trunks import MemoryTrunk
 
@@ -30,19 +31,6 @@ PRICE = 900
 QUOTED_S = 5
 MOBILE = 33612345678
 LANDLINE = 33123456789
-
-
-class MovedClock:
-    """A clock that the test moves. It begins on Friday, 15 January 2027, at 9 in Paris: an hour before marketing may call."""
-
-    def __init__(self) -> None:
-        self.ms = 1_800_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.ms / 1000
 
 
 class QuickEngine:

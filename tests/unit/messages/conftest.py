@@ -8,8 +8,9 @@ import pytest
 
 from chappe.accounts.create import create_account
 from chappe.credit.money import MICRO
+from tests.support.moved_clock import MovedClock
 from tests.support.stores import Place
-from tests.unit.messages.world import MovedClock, World
+from tests.unit.messages.world import World
 
 
 @pytest.fixture

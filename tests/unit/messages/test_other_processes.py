@@ -15,9 +15,10 @@ from chappe.messages.port import Departure
 from chappe.messages.states import State
 from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.store import open_shared_store
+from tests.support.moved_clock import MovedClock
 from tests.support.operators import MemoryOperator
 from tests.support.postgres import PostgresServer
-from tests.unit.messages.world import NUMBER, PRICE, MovedClock, World
+from tests.unit.messages.world import NUMBER, PRICE, World
 
 BELGIAN = 32470000001
 GERMAN = 491512345678

@@ -12,23 +12,11 @@ from chappe.messages.routes import Route, Routes
 from chappe.messages.states import State
 from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.store import Store
+from tests.support.moved_clock import MovedClock
 from tests.support.operators import MemoryOperator
 
 PRICE = 38_000
 NUMBER = 33600000001
-
-
-class MovedClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.ms = 1_800_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.ms / 1000
 
 
 class World:

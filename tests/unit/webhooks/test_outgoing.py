@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from chappe import __version__
 from chappe.http import outgoing as module
 from chappe.http.outgoing import NotAnswered, Outgoing
 from chappe.webhooks.lanes import AT_ONCE_MAX
+from tests.support.certificates import Certificate, make_certificate
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -448,42 +442,13 @@ async def test_a_compressed_body_is_not_inflated() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 and its key, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "receiver.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+def server_tls(certificate: Certificate) -> ssl.SSLContext:
+    return certificate.server()
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.SSLContext) -> None:
@@ -494,16 +459,16 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.
 
 
 async def test_a_certificate_for_another_host_is_refused(
-    server_tls: ssl.SSLContext, certificate: Path
+    server_tls: ssl.SSLContext, certificate: Certificate
 ) -> None:
-    trusting = ssl.create_default_context(cafile=str(certificate))
+    trusting = certificate.client()
     async with serving(Receiver(), "127.0.0.2", server_tls) as receiver, client(tls=trusting) as out:
         reason = await refusal(out, f"https://127.0.0.2:{receiver.port}/")
     assert reason == "the TLS certificate cannot be verified"
 
 
-async def test_https_with_a_good_certificate(server_tls: ssl.SSLContext, certificate: Path) -> None:
-    trusting = ssl.create_default_context(cafile=str(certificate))
+async def test_https_with_a_good_certificate(server_tls: ssl.SSLContext, certificate: Certificate) -> None:
+    trusting = certificate.client()
     async with serving(Receiver(), tls=server_tls) as receiver, client(tls=trusting) as out:
         assert await post(out, f"https://127.0.0.1:{receiver.port}/x") == 200
 

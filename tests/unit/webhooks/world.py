@@ -15,25 +15,20 @@ from chappe.storage.store import Store
 from chappe.webhooks.payloads import dlr_payload
 from chappe.webhooks.queue import Event, enqueue_many
 from chappe.webhooks.sender import WebhookSender
+from tests.support.moved_clock import MovedClock
 from tests.support.stores import Place
 
 UNTIL_S_MAX = 20.0
 SETTLED_S_MAX = 60.0
 
 
-class VirtualTime:
+class VirtualTime(MovedClock):
     """A clock and its timers. `advance` moves both; nothing else does."""
 
     def __init__(self) -> None:
-        self.ms = 1_800_000_000_000
+        super().__init__()
         self._timers: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic_s(self) -> float:
-        return self.ms / 1000
 
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
         timer = Timer(callback)

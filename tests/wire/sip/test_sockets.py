@@ -21,7 +21,7 @@ from chappe.operators.sip.syntax.limits import HEAD_OCTETS_MAX
 from chappe.operators.sip.syntax.message import parse_message
 from chappe.operators.sip.syntax.uri import SipUri
 from chappe.operators.sip.transactions.timing import Timing
-from tests.wire.sip.certificate import server_context
+from tests.support.certificates import make_certificate
 from tests.wire.sip.element import WAIT_S_MAX, Element
 
 QUICK = Settings(timing=Timing(t1_ms=20, t2_ms=100, t4_ms=100))
@@ -68,7 +68,8 @@ async def test_a_call_over_udp_and_tcp_by_address_and_by_name(elements, transpor
 
 
 async def test_a_call_over_tls_and_back_on_the_same_connection(elements, tmp_path: Path):
-    context, trusted = server_context(tmp_path)
+    certificate = make_certificate(tmp_path)
+    context, trusted = certificate.server(), certificate.cert
     callee = await opened(elements)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Stream(callee.sockets, "tls"), "127.0.0.1", 0, ssl=context)
@@ -85,7 +86,7 @@ async def test_a_call_over_tls_and_back_on_the_same_connection(elements, tmp_pat
 
 
 async def test_a_certificate_that_is_not_trusted_is_no_way(elements, tmp_path: Path):
-    context, _ = server_context(tmp_path)
+    context = make_certificate(tmp_path).server()
     caller, callee = await opened(elements), await opened(elements)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Stream(callee.sockets, "tls"), "127.0.0.1", 0, ssl=context)
