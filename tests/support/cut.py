@@ -10,8 +10,8 @@ import re
 import threading
 from typing import Literal, Self
 
-# A simple query "COMMIT" and the server's word that it is done (PostgreSQL, "Message Formats").
-COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
+# A simple query that ends with COMMIT, and the server's word that it is done (PostgreSQL, "Message Formats").
+COMMIT = b"; COMMIT\0"
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
 # The server tells its process number and a secret, by which a client may cancel (BackendKeyData).
 KEY_DATA = b"K\0\0\0\x0c"
@@ -53,6 +53,12 @@ class CuttingProxy:
     def cut_all(self) -> None:
         """Every connection at once, as when a machine between restarts."""
         self._loop.call_soon_threadsafe(self._abort_all)
+
+    def lead_to(self, port: int, *, cuts: bool = True) -> None:
+        """Whoever connects from now on comes to another server; whoever is connected is cut off, or left for now."""
+        self._target = port
+        if cuts:
+            self.cut_all()
 
     def hold(self) -> None:
         """Octets go nowhere any more, and nobody is told: the cable is out."""

@@ -16,6 +16,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -88,13 +90,13 @@ def _run(
 class PostgresServer:
     """One cluster. A context manager that starts it, and at the end stops it and removes its folder."""
 
-    def __init__(self, *, host: str = "", **settings: str) -> None:
+    def __init__(self, *, host: str = "", password: str = "", **settings: str) -> None:
         """`host`: an address beside 127.0.0.1 that it listens on, for clients of that network."""
         self._host = host
         self._bin = programs()
         self._settings = settings
         self._folder = Path(tempfile.mkdtemp(prefix="chappe-postgres-"))
-        self._password = secrets.token_hex(8)
+        self._password = password or secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -175,6 +177,30 @@ class PostgresServer:
             raise AssertionError(f"PostgreSQL did not stop:\n{self.log}") from None
         finally:
             self._process = None
+
+    @contextmanager
+    def standby(self) -> Iterator[PostgresServer]:
+        """Another server that follows this one, whose commits wait for it from now on."""
+        other = PostgresServer(password=self._password)
+        owner = _as_unprivileged()
+        if owner:
+            os.chown(other._folder, owner["user"], owner["group"])
+        copy = ["--pgdata", other._folder / "data", f"--dbname={self.url()}", "--write-recovery-conf"]
+        try:
+            _run([self._bin / "pg_basebackup", *copy, "--checkpoint=fast", "--no-sync"])
+            other.start()
+            self.query("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            self.query("SELECT pg_reload_conf()")
+            yield other
+        finally:
+            other.__exit__()
+
+    def promote(self) -> None:
+        """A standby becomes the server that is written to."""
+        self.query("SELECT pg_promote()")
+        # Nobody follows it: its commits wait for nobody.
+        self.query("ALTER SYSTEM RESET synchronous_standby_names")
+        self.query("SELECT pg_reload_conf()")
 
     def create_database(self, *, template: str = "template1") -> str:
         """A new database; gives its name."""

@@ -24,7 +24,11 @@ MARK = "moved_to"
 """The row of `meta` that says so; its value is where to, without a password."""
 REPORT_ROWS = 1000
 # What each side says of itself.
-_NOT_COPIED = {"alembic_version": "", "meta": f" WHERE name NOT IN ('{MARK}', '{OLDEST_BESIDE_NAME}')"}
+_NOT_COPIED = {
+    "alembic_version": "",
+    "commit_marks": "",
+    "meta": f" WHERE name NOT IN ('{MARK}', '{OLDEST_BESIDE_NAME}')",
+}
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,19 @@
 A unit may be run more than once: when its group fails it is run again by itself, and when the server chose its
 transaction to give way to another one. What it did before was taken back.
 
-A connection that is cut during COMMIT leaves the result unknown. Nobody is told anything then until the server
-has been asked: the number of the transaction was read before its COMMIT, and the server remembers what became of it.
+A connection that is cut during COMMIT leaves the result unknown. Nobody is told anything then until the database has
+been asked. Each transaction that writes anything writes a number into its writer's own row of `commit_marks` too, last of
+all: once the cut session is gone, the row has that number or it has not. Unlike the server's own memory of transactions,
+it says the truth on another server as well, which has taken over from the one that died: there the number of a
+transaction that never arrived may be another one's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import secrets
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,6 +30,7 @@ from chappe.storage.postgres_connection import (
     PostgresTransaction,
     close_quietly,
     end_session,
+    has_session,
     is_broken,
     is_collision,
     is_fault,
@@ -43,6 +49,17 @@ DOWN_S_MAX = 3.0
 RECONNECT_S_MIN = 0.05
 RECONNECT_S_MAX = 1.0
 UNDER_WAY_REST_S = 0.05
+
+_NOW_MS = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+# One journey for both. A transaction that has written nothing has no number of the server's, and gets no mark.
+_MARK_AND_COMMIT = (
+    f"INSERT INTO commit_marks (writer, number, marked_at_ms) SELECT {{writer}}, {{number}}, {_NOW_MS}"
+    " WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
+    " ON CONFLICT (writer) DO UPDATE SET number = excluded.number, marked_at_ms = excluded.marked_at_ms; COMMIT"
+)
+# It writes, so that its own commit waits for the standby where there is one to wait for: what it reads is there too then.
+_READ_MARK = f"UPDATE commit_marks SET marked_at_ms = {_NOW_MS} WHERE writer = $1 RETURNING number"
+_FORGET_MARK = "DELETE FROM commit_marks WHERE writer = $1"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("storage")
 
@@ -126,6 +143,8 @@ class PostgresGroupCommit:
         self._is_busy = False
         self._down_since_s: float | None = None
         self._task = asyncio.create_task(self._run(), name="postgres-commit")
+        self._writer = secrets.randbits(62)
+        self._number = 0
         self.groups_total = 0
         self.units_total = 0
 
@@ -164,6 +183,8 @@ class PostgresGroupCommit:
         self._has_work.set()
         await self._task
         if self._link is not None:
+            with contextlib.suppress(Exception):  # a small row stays behind
+                await self._link.connection.execute(_FORGET_MARK, self._writer)
             await close_quietly(self._link)
             self._link = None
 
@@ -310,45 +331,47 @@ class PostgresGroupCommit:
 
     async def _end(self, link: Link, *, has_written: bool) -> Exception | None:
         """COMMIT; gives why nothing is stored, or None. Waits for the truth when the connection is cut."""
-        connection = link.connection
-        number: str | None = None
-        if has_written:
-            number = await connection.fetchval("SELECT pg_current_xact_id_if_assigned()::text")
+        self._number += 1
+        statement = _MARK_AND_COMMIT.format(writer=self._writer, number=self._number)
         try:
-            tag = await connection.execute("COMMIT")
+            tag = await link.connection.execute(statement if has_written else "COMMIT")
         except Exception as error:
+            self._drop_link()
             if not is_broken(error):
                 return StorageUnavailable(f"commit failed: {error}")
-            self._drop_link()
-            if number is None:
-                return None  # it wrote nothing: there is nothing to be unsure of
+            if not has_written:
+                return None  # there is nothing to be unsure of
             _log.warning("the connection was cut during a commit: its result is looked up", reason=str(error))
-            return await self._find_out(link, number)
+            return await self._find_out(link, self._number)
         return None if tag == "COMMIT" else StorageUnavailable("commit failed: the server rolled back")
 
-    async def _find_out(self, link: Link, number: str) -> Exception | None:
+    async def _find_out(self, link: Link, number: int) -> Exception | None:
         """What became of the transaction `number` of a lost connection."""
+        told = ""
         while True:
-            await self._connect()
+            if self._link is None or self._link.connection.is_closed():
+                await self._connect()
             if self._link is None:
                 if self._closing.is_set():
                     return OutcomeUnknown("PostgreSQL went away during a commit")
                 await asyncio.sleep(RECONNECT_S_MAX)
                 continue
+            connection = self._link.connection
             try:
-                status = await self._link.connection.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
+                if not await has_session(connection, link):
+                    if await connection.fetchval(_READ_MARK, self._writer) == number:
+                        return None
+                    return StorageUnavailable("commit failed: the connection was cut before it")
+                await end_session(connection, link)
             except Exception as error:
-                if is_broken(error):
-                    self._drop_link()
-                    continue
-                return OutcomeUnknown(f"PostgreSQL does not know a transaction any more: {error}")
-            if status == "committed":
-                return None
-            if status == "aborted":
-                return StorageUnavailable("commit failed: the connection was cut before it")
-            if status is None:
-                return OutcomeUnknown("PostgreSQL has forgotten a transaction")
-            await self._end_lost(self._link, [link])
+                # Also where it is another server now, or one that takes no writes yet: there is nothing but to ask again.
+                self._drop_link()
+                reason = str(error)
+                if self._closing.is_set():
+                    return OutcomeUnknown(f"the result of a commit could not be looked up: {reason}")
+                if reason != told:
+                    told = reason
+                    _log.warning("the result of a commit cannot be looked up yet", reason=reason)
             await asyncio.sleep(UNDER_WAY_REST_S)
 
     # --- the connection -----------------------------------------------------------------------------------

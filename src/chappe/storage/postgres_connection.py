@@ -129,6 +129,8 @@ class Connector:
             connection = await _connect(
                 self._url,
                 timeout=CONNECT_S_MAX,
+                # Of several hosts the one that takes writes; of one, which has become a standby, nothing stale is read.
+                target_session_attrs="primary",
                 command_timeout=None if is_patient else self._statement_s_max,
                 statement_cache_size=STATEMENTS_MAX,
                 max_cached_statement_lifetime=0,
@@ -159,8 +161,6 @@ class Connector:
             encoding = await connection.fetchval("SHOW server_encoding")
             if encoding != "UTF8":
                 raise StorageRefused(f"the database must be encoded in UTF8, it is in {encoding}")
-            if await connection.fetchval("SELECT pg_is_in_recovery()"):
-                raise StorageRefused("this PostgreSQL is a standby, which cannot be written to")
             link.is_durable = await connection.fetchval("SHOW synchronous_commit") != "off"
         except BaseException as error:
             await close_quietly(link)
@@ -173,6 +173,8 @@ class Connector:
 def _said(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it does not answer"
+    if isinstance(error, pg.TargetServerAttributeNotMatched):
+        return "it is a standby, which cannot be written to"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return str(error).partition("\n")[0] or type(error).__name__
@@ -250,6 +252,15 @@ async def end_session(connection: Connection, link: Link) -> None:
     """Ends what the server still holds of a lost connection: its locks, and a transaction nobody will end."""
     await connection.fetchval(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2",
+        link.pid,
+        link.name,
+    )
+
+
+async def has_session(connection: Connection, link: Link) -> bool:
+    """Whether the server still holds a lost connection, and with it perhaps a transaction under way."""
+    return await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND application_name = $2)",
         link.pid,
         link.name,
     )

@@ -39,6 +39,12 @@ class PostgresReading:
         self._thread.join()
         self._loop.close()
 
+    def move_to(self, url: str) -> None:
+        """Reads from another server from now on."""
+        self._url = url
+        if self._connection is not None:
+            self._connection.terminate()
+
     def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         return self._run(self._fetch(translated(sql), params))
 

@@ -62,6 +62,7 @@ class World:
     workers: list[ChappeServer]
     maker: Maker
     far: Host | None = None
+    standby: PostgresServer | None = None
     kills: list[set[Leaving]] = field(default_factory=list)
 
     def urls(self) -> list[str]:
@@ -138,11 +139,17 @@ class World:
 
 @asynccontextmanager
 async def world(
-    tmp_path: Path, *, options: Options | None = None, throughput: float = 0, far: Host | None = None
+    tmp_path: Path,
+    *,
+    options: Options | None = None,
+    throughput: float = 0,
+    far: Host | None = None,
+    has_standby: bool = False,
 ) -> AsyncIterator[World]:
     """Everything started. With `far`, the second worker stands there: its first cable goes to PostgreSQL."""
     async with AsyncExitStack() as stack:
         postgres = stack.enter_context(PostgresServer(host=far.here(0) if far else ""))
+        standby = stack.enter_context(postgres.standby()) if has_standby else None
         proxy = stack.enter_context(CuttingProxy(postgres.port))
         smsc = stack.enter_context(SmscProcess(tmp_path / "journal", options))
         other = far.here(1) if far else "127.0.0.1"
@@ -176,7 +183,7 @@ async def world(
         key = apis[0].create_account("crash@example.org", str(CREDIT_EUR))["apiKey"]
         reading = stack.enter_context(PostgresReading(postgres.url()))
         maker = Maker(key, catcher.url, random.Random("processes"))
-        yield World(postgres, proxy, smsc, catcher, reading, apis, workers, maker, far)
+        yield World(postgres, proxy, smsc, catcher, reading, apis, workers, maker, far, standby)
         for each in (*apis, *workers):
             await asyncio.to_thread(each.stop)
 

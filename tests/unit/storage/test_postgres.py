@@ -204,6 +204,35 @@ async def test_a_commit_that_never_arrived_is_refused_and_nothing_of_it_is_store
         assert await database.write(note(1)) == 1
 
 
+async def test_another_server_that_took_over_is_not_believed_by_the_number_of_a_transaction() -> None:
+    """The transaction never arrived there; its number is that of another one, which was committed."""
+    with (
+        PostgresServer(password="both") as first,
+        PostgresServer(password="both") as second,
+        CuttingProxy(first.port) as proxy,
+    ):
+        async with opened(first.url()), opened(second.url()):
+            pass
+        for server in (first, second):
+            server.query("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT NOT NULL)")
+        second.query_file("SELECT pg_current_xact_id();\n" * 500, "postgres")
+        async with opened(first.url(port=proxy.port)) as database:
+            numbers: list[int] = []
+
+            def unit(tx: Transaction) -> None:
+                note(1)(tx)
+                row = tx.one("SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)")
+                assert row is not None
+                numbers.append(row[0])
+                proxy.lead_to(second.port, cuts=False)
+                proxy.cut_next_commits("before")
+
+            with pytest.raises(StorageUnavailable):
+                await database.write(unit)
+            assert second.query(f"SELECT pg_xact_status('{numbers[0]}')") == "committed"
+            assert await stored(database) == []
+
+
 async def test_whatever_is_cut_nothing_is_written_twice_or_lost(
     postgres: PostgresServer, name: str, proxy: CuttingProxy
 ) -> None:
