@@ -48,6 +48,11 @@ class PostgresReading:
     def all(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         return self._run(self._fetch(translated(sql), params))
 
+    def execute(self, sql: str) -> None:
+        """Statements without a result, such as those that lock."""
+        self.all("SELECT 1")  # connected
+        self._run(self._connection.execute(sql))
+
     def one(self, sql: str, *params: object) -> Any:
         rows = self.all(sql, *params)
         return rows[0][0] if rows else None

@@ -38,6 +38,7 @@ class Telephone(asyncio.DatagramProtocol):
         self.is_established = False
         self.transport: asyncio.DatagramTransport | None = None
         self.endpoint: Endpoint | None = None
+        self.on_packet: Callable[[], object] = lambda: None
         self._changed = asyncio.Event()
 
     async def open(self, codecs: tuple[CodecName, ...] = ("PCMA", "PCMU")) -> None:
@@ -56,6 +57,7 @@ class Telephone(asyncio.DatagramProtocol):
         if packet is not None:
             self.packets.append(packet)
             self.sources.add(addr)
+            self.on_packet()
             self._changed.set()
 
     def say(self, payloads: list[bytes]) -> None:
