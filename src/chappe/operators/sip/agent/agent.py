@@ -27,8 +27,8 @@ from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.agent.timers import Timers
 from chappe.operators.sip.errors import LocalError, RemoteError
 from chappe.operators.sip.hop import Hop, Outgoing
-from chappe.operators.sip.syntax.grammar import Parameters
-from chappe.operators.sip.syntax.message import Header
+from chappe.operators.sip.syntax.grammar import Parameters, split_list
+from chappe.operators.sip.syntax.message import Header, Request
 from chappe.operators.sip.syntax.uri import OtherUri, SipUri, sip_uri
 from chappe.operators.sip.transactions import events as transaction_events
 from chappe.operators.sip.transactions.events import RequestReceived
@@ -168,7 +168,7 @@ class UserAgent:
         return 405 if method in _KNOWN else 501
 
     def refuses(self, transaction: ServerTransaction, now_ms: int) -> bool:
-        """Whether the request asks for what we cannot do; it is answered then (section 8.2.2.3 and 8.2.3). Raises
+        """Whether the request asks for what we cannot do; it is answered then (section 8.2.2.3 and 8.2.3, 21.4.7). Raises
         RemoteError for a body of another kind.
         """
         request = transaction.request
@@ -179,6 +179,9 @@ class UserAgent:
             return True
         if (request.first("Content-Encoding") or "identity").lower() != "identity":
             self.respond(transaction, 415, now_ms, headers=[("Accept-Encoding", "identity")])
+            return True
+        if request.method == "INVITE" and not _takes_sdp(request):
+            self.respond(transaction, 406, now_ms)
             return True
         body_of(request)
         return False
@@ -280,3 +283,10 @@ class UserAgent:
         assert call.dialog is not None
         self.remember(call.dialog, call)
         self.tell(Incoming(call, event.request, body_of(event.request)))
+
+
+def _takes_sdp(request: Request) -> bool:
+    """Whether its sender can read our answer: that is taken for granted, unless it says what else it reads (section 20.1)."""
+    values = request.all("Accept")
+    ranges = {each.partition(";")[0].strip().lower() for value in values for each in split_list(value)}
+    return not values or not ranges.isdisjoint({SDP, "application/*", "*/*"})
