@@ -32,6 +32,11 @@ class Customer:
     def send(self, number: str, text: str, **more: Any) -> int:
         return send(self.server, self.key, number, message=text, **more)
 
+    def speak(self, numbers: str, text: str) -> None:
+        body = {"apiKey": self.key, "phoneNumbers": numbers, "text": text}
+        answer = requests.post(f"{self.server.base_url}/voice/v1/tts/send", json=body, timeout=60)
+        assert answer.json()["success"] is True
+
     def status(self, message_id: int, number: str) -> str:
         query = {"apiKey": self.key, "messageId": str(message_id), "phoneNumber": number}
         answer = requests.get(f"{self.server.base_url}/sms/v1/message-status", params=query, timeout=30)
@@ -41,7 +46,7 @@ class Customer:
 @pytest.fixture(scope="module")
 def customer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customer]:
     server = callback_server(tmp_path_factory.mktemp("server"))
-    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\n")
+    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\nsip_port = 0\n")
     with server:
         yield Customer(server)
     server.assert_no_traceback()
@@ -132,6 +137,27 @@ async def test_a_phone_can_be_opened_by_hand_and_says_why_nobody_hears_it(
     assert "409" in page.complaints.pop()
 
 
+async def test_a_call_shows_up_and_what_was_heard_is_played(customer: Customer, page: Page) -> None:
+    row = "[...document.querySelectorAll('#calls li')].find((each) => each.textContent.includes('%s'))"
+    person, busy = (
+        row % "+33\u00a06\u00a012\u00a034\u00a056\u00a005",
+        row % "+33\u00a06\u00a000\u00a000\u00a000\u00a002",
+    )
+    customer.speak("+33612345605,+33600000002", "Bonjour, ici Chappe")
+    await page.until(f"({person})?.querySelector('audio')")
+    assert "a person answers" in await page.look(f"({person}).textContent")
+    await page.until(f"({busy})?.querySelector('.status').textContent === 'busy'")
+    assert await page.look(f"({busy}).querySelector('audio')") is None
+    heard = f"({person}).querySelector('audio')"
+    await page.click("#calls-section h2")  # a page that nobody has clicked on may play nothing
+    await page.look(f"{heard}.play().then(() => true)")
+    await page.until(f"{heard}.ended || {heard}.currentTime > 0.5")
+    assert 1 < await page.look(f"{heard}.duration") < 4
+    # As the server writes it into a page that is opened later, too.
+    await page.open(customer.url)
+    await page.until(f"({person})?.querySelector('audio[aria-label=\"What +33612345605 heard\"]')")
+
+
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 async def test_nothing_is_wider_than_the_screen(customer: Customer, page: Page, width: int) -> None:
     customer.send("+33612345604", f"https://example.fr/{'x' * 140}")
@@ -149,7 +175,7 @@ async def test_a_page_without_a_message_says_how_to_send_one_and_when_the_server
     tmp_path: Path,
 ) -> None:
     server = callback_server(tmp_path / "server")
-    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\n")
+    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\nsip_port = 0\n")
     with server:
         async with browser(tmp_path) as page:
             await page.open(f"{server.base_url}/simulator")

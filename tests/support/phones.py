@@ -49,7 +49,7 @@ class Phones:
 def simulated_server(directory: Path) -> Iterator[Phones]:
     """A server whose simulator listens on a free port."""
     server = ChappeServer(directory / "server", rate_limits=False)
-    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\n")
+    (server.data / "chappe.toml").write_text("[simulator]\nsmpp_port = 0\nsip_port = 0\n")
     with server:
         yield Phones(server)
     server.assert_no_traceback()

@@ -17,9 +17,9 @@
       made.append(element, " ");
       return element;
     };
-    part("span", "phone-number", call.phone);
-    part("span", "peer", `from ${call.from}`);
-    part("span", "behaviour", call.behaviour);
+    part("span", "phone-number", spaced(call.phone));
+    part("span", "peer", `from ${spaced(call.from)}`);
+    if (call.behaviour !== call.state) part("span", "behaviour", call.behaviour);
     part("time", "", clockTime(call.began_at)).dateTime = call.began_at;
     part("span", "status", call.heard_s ? `${call.state}, ${call.heard_s.toFixed(1)} s heard` : call.state);
     if (call.heard) {
