@@ -65,6 +65,8 @@ from chappe.webhooks.led import LedSender
 from chappe.webhooks.queue import EVENTS_DUE
 from chappe.webhooks.sender import WebhookSender
 
+DETECTOR = "chappe.operators.sip.amd.detector:AnsweringDetector"
+"""Who listens, in the media process."""
 DEMO_EMAIL = "demo@example.org"
 DEMO_CREDIT_MICRO = 100 * MICRO
 # The commit thread needs the interpreter lock back soon after fdatasync returns; the default is 5 ms.
@@ -335,6 +337,9 @@ def _sip_element(settings: Settings, metrics: Metrics) -> SipElement:
         port=voice.sip_port,
         public_host=voice.public_host,
         rtp_ports=(voice.rtp_port_first, voice.rtp_port_last),
+        detector=DETECTOR
+        if any(operator.kind == "sip" and operator.detects_machines for operator in settings.operators)
+        else "",
         tls={
             (operator.host, operator.port): client_context(operator)
             for operator in settings.operators

@@ -135,6 +135,8 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_expires_s: int = 1800
     options_s: float = 30.0
     rtp_from: Literal["any", "same-host", "never"] = "any"
+    detects_machines: bool = True
+    greeting_s_max: float = 60.0
 
 
 class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -448,6 +450,8 @@ def _verify_sip(operator: OperatorSettings) -> None:
         raise refuse("codecs are none, or one twice")
     if operator.session_expires_s != 0 and not 90 <= operator.session_expires_s <= 86_400:
         raise refuse(f"session_expires_s is {operator.session_expires_s}, neither 0 nor 90 to 86400")
+    if not 10 <= operator.greeting_s_max <= 300:
+        raise refuse(f"greeting_s_max is {operator.greeting_s_max}, not 10 to 300")
     if operator.options_s != 0 and not 5 <= operator.options_s <= 3600:
         raise refuse(f"options_s is {operator.options_s}, neither 0 nor 5 to 3600")
 

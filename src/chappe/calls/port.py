@@ -19,8 +19,9 @@ Party = Literal["", "person", "machine"]
 
 Result = Literal["answered", "busy", "no answer", "unreachable", "rejected", "not taken", "failed", "lost"]
 """answered: a 200 came, whatever was heard. busy: 486, 600. no answer: it rang too long, or 480, 408 after ringing.
-unreachable: 404, 410, 484, 604 and the like. rejected: 403, 603 and other refusals. not taken: the trunk itself could not
-or would not, and no telephone rang. failed: no common codec, a 5xx after ringing, our fault. lost: nobody knows."""
+unreachable: 404, 410, 484, 604 and the like, or a fax answered. rejected: 403, 603 and other refusals. not taken: the
+trunk itself could not or would not, and no telephone rang. failed: no common codec, a 5xx after ringing, our fault. lost:
+nobody knows."""
 
 NOT_TAKEN: Final[Result] = "not taken"
 

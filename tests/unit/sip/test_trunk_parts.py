@@ -29,6 +29,7 @@ def test_a_trunk_of_every_setting_is_accepted(tmp_path):
         + 'username = "u"\npassword = "p"\ntransport = "tls"\ndomain = "example.org"\nregister_s = 0\n'
         + 'caller_id = "33162001122"\ncaller_header = "p-asserted-identity"\nnumber_format = "national"\n'
         + 'calls_per_second = 2.5\nconcurrent_calls = 5\ncodecs = ["PCMU"]\nsession_expires_s = 0\noptions_s = 0\n'
+        + "detects_machines = false\ngreeting_s_max = 10\n"
         + 'rtp_from = "never"\n[voice]\nsip_host = "::1"\nsip_port = 5060\npublic_host = "192.0.2.7"\n'
         + "rtp_port_first = 20000\nrtp_port_last = 20999\n",
     )
@@ -51,6 +52,7 @@ def test_a_trunk_of_every_setting_is_accepted(tmp_path):
         'codecs = ["G729"]',
         "session_expires_s = 10",
         "options_s = 1.0",
+        "greeting_s_max = 5",
         '[voice]\nsip_host = "here"',
         '[voice]\npublic_host = "here"',
         "[voice]\nsip_port = 70000",

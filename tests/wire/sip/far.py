@@ -40,6 +40,7 @@ class Telephone(asyncio.DatagramProtocol):
         self.endpoint: Endpoint | None = None
         self.on_packet: Callable[[], object] = lambda: None
         self._changed = asyncio.Event()
+        self._sender: RtpSender | None = None
 
     async def open(self, codecs: tuple[CodecName, ...] = ("PCMA", "PCMU")) -> None:
         loop = asyncio.get_running_loop()
@@ -66,6 +67,12 @@ class Telephone(asyncio.DatagramProtocol):
         sender = RtpSender(77, 0, 0, 8)
         for payload in payloads:
             self.transport.sendto(sender.frame(payload), (self.session.host, self.session.port))
+
+    def sender(self) -> RtpSender:
+        """Of the one stream that it sends."""
+        if self._sender is None:
+            self._sender = RtpSender(77, 0, 0, 8)
+        return self._sender
 
     @property
     def heard(self) -> bytes:

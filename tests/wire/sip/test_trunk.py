@@ -75,7 +75,8 @@ class Outcomes:
 class Bench:
     """A far end, and trunks to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, detector: str = "") -> None:
+        self._detector = detector
         self.far = FarEnd(QUICK)
         self.outcomes = Outcomes()
         self.wakes = 0
@@ -90,6 +91,7 @@ class Bench:
             port=0,
             public_host="",
             rtp_ports=(0, 0),
+            detector=self._detector,
             settings=QUICK,
             on_unexpected=self._on_unexpected,
         )

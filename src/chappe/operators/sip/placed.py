@@ -13,24 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from chappe.audio.sound import Converted
-from chappe.calls.port import CallEnd, CallOrder, Party, Result
+from chappe.calls.port import CallEnd, CallOrder, Result
 from chappe.operators.sip.agent.causes import NO_ANSWER, NORMAL, Cause
 from chappe.operators.sip.agent.events import Answered, Ended, Event, Failed, Offered, Progress
 from chappe.operators.sip.agent.outgoing import OutgoingCall
 from chappe.operators.sip.agent.states import CallState
+from chappe.operators.sip.conversation import Conversation
 from chappe.operators.sip.errors import LocalError, RemoteError
-from chappe.operators.sip.media.messages import (
-    Closed,
-    Connect,
-    Detected,
-    Listen,
-    Opened,
-    Play,
-    Played,
-    Refused,
-    Talk,
-)
+from chappe.operators.sip.media.messages import Closed, Connect, Detected, Opened, Played, Refused
 from chappe.operators.sip.media.messages import Event as MediaEvent
 from chappe.operators.sip.results import is_trunk_trouble, result_of
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
@@ -42,14 +32,8 @@ if TYPE_CHECKING:
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
-LINGER_S: Final = 0.4
-"""From the last frame to the BYE: what is under way, and in the peer's buffer, is to be heard."""
 MEDIA_S_MAX: Final = 10.0
 """For the media process to open or close a stream; the first one may have to wait for its start."""
-DETECT_S_MAX: Final = 60.0
-"""A greeting that does not end by then is not waited for."""
-MARGIN_S: Final = 15.0
-"""What a call may take beyond what there is to say."""
 INCOMPATIBLE: Final = 88
 PROGRESS_MAX: Final = 12
 
@@ -73,11 +57,8 @@ class PlacedCall:
         self._progress: list[str] = []
         self._ring_is_over = False
         self._answered_at_ms: int | None = None
-        self._party: Party = ""
-        self._reason = ""
-        self._playing: tuple[Converted, CodecName] | None = None
-        self._played_ms = 0
-        self._is_complete = False
+        self._conversation: Conversation | None = None
+        """From the committed answer on."""
         self._end: tuple[Result, int, int] | None = None
         """Result, SIP status, Q.850 cause, once they are known."""
         self._ended_at_ms = 0
@@ -109,9 +90,11 @@ class PlacedCall:
                 self._stream = None
                 self._over("failed", 0, 0)
             case Played():
-                self._on_played(event)
+                if self._conversation is not None:
+                    self._conversation.on_played(event)
             case Detected():
-                self._on_detected(event)
+                if self._conversation is not None:
+                    self._conversation.on_detected(event)
             case Closed():
                 self._stream = None
                 self._conclude()
@@ -230,57 +213,23 @@ class PlacedCall:
         if self._stream is None:
             self._part(NORMAL)
             return
-        media, script = self._element.media, self.order.script
-        media.tell(Talk(self._stream))
-        if script.detects and media.has_detector:
-            media.tell(Listen(self._stream))
-            self._set_timer(DETECT_S_MAX, self._on_detected_nothing)
-        else:
-            # Nobody can tell who answered: it is taken for a person.
-            self._play(script.to_person)
+        trunk = self._trunk
+        self._conversation = Conversation(
+            self.order.script, self._element.media, trunk.sounds, self._stream, self._codec, self._on_said
+        )
+        settings = trunk.settings
+        self._conversation.begin(settings.greeting_s_max if settings.detects_machines else None)
 
-    def _on_detected(self, event: Detected) -> None:
-        """The detector says "person" or "machine", then "ready" when a machine records."""
-        if self._playing is not None or self._end is not None or self._answered_at_ms is None:
-            return
-        self._reason = event.reason
-        script = self.order.script
-        if event.what == "person":
-            self._party = "person"
-            self._play(script.to_person)
-        elif event.what == "machine":
-            self._party = "machine"
-            if script.to_machine is None:
-                self._part(NORMAL)
-        elif event.what == "ready":
-            self._party = "machine"
-            self._play(script.to_machine)
-        elif event.is_last:
-            self._play(script.to_person)
+    def _codec(self) -> CodecName:
+        assert self._session is not None
+        return self._session.codec
 
-    def _on_detected_nothing(self) -> None:
-        self._reason = self._reason or "time"
-        self._play(self.order.script.to_machine if self._party == "machine" else self.order.script.to_person)
-
-    def _play(self, sound: Converted | None) -> None:
-        session = self._session
-        if sound is None or self._stream is None or session is None:
-            self._part(NORMAL)
-            return
-        self._playing = (sound, session.codec)
-        number = self._trunk.sounds.hold(sound, session.codec)
-        self._element.media.tell(Play(self._stream, number))
-        self._set_timer(sound.duration_ms / 1000 + MARGIN_S, self._on_play_too_long)
-
-    def _on_played(self, event: Played) -> None:
-        self._played_ms += event.ms
-        self._is_complete = event.is_complete and event.ms > 0
-        if self._end is None:
-            self._set_timer(LINGER_S, lambda: self._part(NORMAL))
-
-    def _on_play_too_long(self) -> None:
-        """A peer that holds the call hears nothing, and the sound does not go on."""
-        self._part(NORMAL, "held")
+    def _on_said(self, text: str) -> None:
+        """There is nothing more to say."""
+        assert self._conversation is not None
+        if self._conversation.is_nobody:
+            self._end = self._end or ("unreachable", 200, NORMAL)
+        self._part(NORMAL, text)
 
     def _on_offered(self, event: Offered) -> None:
         """Hold, another address, another codec: whatever can be done is accepted."""
@@ -353,6 +302,8 @@ class PlacedCall:
         self._set_timer(None)
         self._ended_at_ms = self._trunk.clock.now_ms()
         self._end = self._end or (result, status, q850)
+        if self._conversation is not None:
+            self._conversation.stop()
         if self._stream is not None and self._element.media.is_up:
             # What was played is told before the stream is closed.
             self._element.media.close(self._stream)
@@ -372,9 +323,9 @@ class PlacedCall:
             return
         self._is_brought = True
         self._set_timer(None)
-        if self._playing is not None:
-            self._trunk.sounds.release(*self._playing)
-            self._playing = None
+        said = self._conversation
+        if said is not None:
+            said.close()
         assert self._end is not None
         result, status, q850 = self._end
         progress = [*self._progress, str(status)] if status else self._progress
@@ -382,12 +333,12 @@ class PlacedCall:
             result=result,
             status=status,
             cause=q850,
-            party=self._party,
-            reason=self._reason,
+            party="" if said is None else said.party,
+            reason="" if said is None else said.reason,
             answered_at_ms=self._answered_at_ms,
             ended_at_ms=self._ended_at_ms,
-            played_ms=self._played_ms,
-            is_complete=self._is_complete,
+            played_ms=0 if said is None else said.played_ms,
+            is_complete=said is not None and said.is_complete,
             progress=" ".join(progress),
         )
         self._trunk.bring(self, end)

@@ -1,0 +1,1 @@
+"""Answering-machine and beep detection: who answered, and when a machine records."""
