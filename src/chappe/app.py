@@ -23,8 +23,8 @@ from chappe.accounts.keys import current_key
 from chappe.administration.commands import Administration
 from chappe.administration.socket import AdministrationSocket
 from chappe.audio.converter import Converter
-from chappe.calling import CallDelivery, resending_trunks, voice_routes
-from chappe.calls.port import Trunk
+from chappe.calling import Answering, CallDelivery, resending_trunks, voice_routes
+from chappe.calls.greetings import Greetings
 from chappe.console.pages import pages
 from chappe.credit.money import MICRO
 from chappe.credit.prices import PRICES_CHANGED, PriceBook, stored_prices
@@ -222,7 +222,7 @@ async def _start_parts(
     parts.push_async_callback(converter.stop)
     speaker = Speaker(await configured_engines(settings))
     parts.push_async_callback(speaker.stop)
-    simulated_trunk: Trunk | None = None
+    simulated_trunk: SipTrunk | None = None
     if simulator is not None and simulator.sip_port is not None:
         loopback = SipElement(
             host=SIMULATOR_HOST,
@@ -233,7 +233,8 @@ async def _start_parts(
         await loopback.start()
         parts.push_async_callback(loopback.stop)
         simulated_trunk = _simulator_trunk(simulator.sip_port, loopback, store)
-    trunks: dict[str, Trunk] = {}
+    trunks: dict[str, SipTrunk] = {}
+    element: SipElement | None = None
     if settings.role != "api" and any(operator.kind == "sip" for operator in settings.operators):
         element = _sip_element(settings, metrics)
         try:
@@ -250,10 +251,25 @@ async def _start_parts(
         resends_lost=resending_trunks(settings.operators),
         on_events=webhooks.wake,
         on_unexpected=metrics.unexpected.labels(where="calls").inc,
+        trunks=trunks.values(),
     )
+    answering: Answering | None = None
+    if element is not None:
+        answering = Answering(
+            store,
+            settings,
+            element,
+            list(trunks.values()),
+            calls.routes,
+            Greetings(store, speaker, converter, settings.voice.default_lang),
+            on_unexpected=metrics.unexpected.labels(where="calls").inc,
+        )
     if settings.role != "api":
         await calls.start()
         parts.push_async_callback(calls.stop)
+    if answering is not None:
+        await answering.start()
+        parts.push_async_callback(answering.stop)
     voice = VoiceServices(
         converter,
         settings.voice.audio_moderation,
@@ -288,7 +304,10 @@ async def _start_parts(
     )
     parts.push_async_callback(listener.stop)
     # Clients, operators and commands that make us wait do so side by side: all of it within 10 s.
-    parts.push_async_callback(_stop_together, listener.stop, delivery.stop, administration.close)
+    stops = [listener.stop, delivery.stop, administration.close]
+    if answering is not None:
+        stops.append(answering.stop)
+    parts.push_async_callback(_stop_together, *stops)
     if simulator is not None:
         parts.callback(simulator.end_streams)
     port = await listener.listen(settings.host, settings.port)
@@ -349,7 +368,7 @@ def _sip_element(settings: Settings, metrics: Metrics) -> SipElement:
     )
 
 
-def _sip_trunks(settings: Settings, element: SipElement, store: Store) -> dict[str, Trunk]:
+def _sip_trunks(settings: Settings, element: SipElement, store: Store) -> dict[str, SipTrunk]:
     return {
         operator.name: SipTrunk(operator, element, store.clock)
         for operator in settings.operators
@@ -373,7 +392,7 @@ def _simulator_link(simulator: Simulator, port: int, metrics: Metrics) -> tuple[
     return operator, configured.short_number
 
 
-def _simulator_trunk(port: int, element: SipElement, store: Store) -> Trunk:
+def _simulator_trunk(port: int, element: SipElement, store: Store) -> SipTrunk:
     """The operator that the built-in telephones are behind: reached over SIP like any other."""
     configured = OperatorSettings(
         name=SIMULATOR,

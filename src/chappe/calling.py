@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chappe.calls.accept import CampaignAcceptor
+from chappe.calls.arrivals import ArrivalsStored
 from chappe.calls.campaign import CampaignCache, Scripts
 from chappe.calls.dispatcher import CallDispatcher
+from chappe.calls.greetings import GreetingRefused, Greetings
+from chappe.calls.numbers import ConfiguredNumbers
 from chappe.calls.outcomes import CallOutcomesStored
 from chappe.calls.port import CallOrder, Trunk
+from chappe.calls.recordings import Retention
 from chappe.calls.routes import CallRoutes
-from chappe.settings import OperatorSettings, RouteSettings, VoiceSettings
+from chappe.operators.sip.element import SipElement
+from chappe.operators.sip.incoming import IncomingCalls
+from chappe.operators.sip.trunk import SipTrunk
+from chappe.settings import OperatorSettings, RouteSettings, Settings, SettingsRefused, VoiceSettings
 from chappe.speech.speaker import Speaker
 from chappe.storage.store import Store
 
@@ -28,8 +35,11 @@ class CallDelivery:
         resends_lost: Sequence[str],
         on_events: Callable[[], None],
         on_unexpected: Callable[[], None],
+        trunks: Iterable[Trunk] = (),
     ) -> None:
+        """`trunks`: those that no route names too, for calls may come in by them."""
         self.routes = routes
+        self._trunks = tuple(dict.fromkeys([*routes.trunks, *trunks]))
         campaigns = CampaignCache()
         self._dispatcher = CallDispatcher(
             store,
@@ -49,17 +59,67 @@ class CallDelivery:
     async def start(self) -> None:
         """Settles what an earlier process left, opens the trunks, begins to call."""
         await self._dispatcher.start()
-        for trunk in self.routes.trunks:
+        for trunk in self._trunks:
             await trunk.start(self._outcomes, self._dispatcher.wake)
 
     async def stop(self) -> None:
         """No call begins any more; the trunks end those under way."""
         await self._dispatcher.stop()
-        for trunk in self.routes.trunks:
+        for trunk in self._trunks:
             await trunk.stop()
 
     def _ended(self, order: CallOrder) -> None:
         self._dispatcher.ended(order)
+
+
+class Answering:
+    """Everything between a call that comes in and how it ended."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        element: SipElement,
+        trunks: Sequence[SipTrunk],
+        routes: CallRoutes,
+        greetings: Greetings,
+        *,
+        on_unexpected: Callable[[], None],
+    ) -> None:
+        voice = settings.voice
+        self._greetings = greetings
+        self._numbers = ConfiguredNumbers(settings.numbers)
+        self._arrivals = ArrivalsStored(
+            store,
+            self._numbers,
+            greetings,
+            Retention(voice.recording_days, voice.incoming_days, voice.recordings_mb_max * 1_000_000),
+            forward_s_max=voice.forward_s_max,
+            on_unexpected=on_unexpected,
+        )
+        self._calls = IncomingCalls(
+            element,
+            trunks,
+            self._arrivals,
+            lambda number: [trunk for trunk in routes.find(number) if isinstance(trunk, SipTrunk)],
+            store.clock,
+        )
+
+    async def start(self) -> None:
+        """Settles what an earlier process left, takes calls from here on. Raises `SettingsRefused` for a greeting that
+        is not there.
+        """
+        try:
+            await self._greetings.prepare(self._numbers.rules.values())
+        except GreetingRefused as refused:
+            raise SettingsRefused(f"[[numbers]] {refused}") from refused
+        await self._arrivals.start()
+        await self._calls.start()
+
+    async def stop(self) -> None:
+        """Takes no more calls, ends those under way."""
+        await self._calls.stop()
+        await self._arrivals.stop()
 
 
 def voice_routes(

@@ -17,6 +17,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from chappe.settings_numbers import NumberSettings, fault_of_incoming, fault_of_numbers
+
 T = TypeVar("T")
 Role = Literal["api", "worker", "all"]
 ROLES: tuple[Role, ...] = ("api", "worker", "all")
@@ -87,6 +89,10 @@ class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     public_host: str = ""
     rtp_port_first: int = 0
     rtp_port_last: int = 0
+    forward_s_max: int = 14_400
+    recording_days: int = 30
+    recordings_mb_max: int = 1024
+    incoming_days: int = 400
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +143,13 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rtp_from: Literal["any", "same-host", "never"] = "any"
     detects_machines: bool = True
     greeting_s_max: float = 60.0
+    incoming_from: tuple[str, ...] = ()
+    incoming_username: str = ""
+    incoming_password: str = ""
+    incoming_calls: int = 30
+    incoming_per_second: float = 10.0
+    forward_caller: Literal["caller", "number"] = "caller"
+    forward_header: Literal["diversion", "history-info", "none"] = "diversion"
 
 
 class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +178,7 @@ class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     voice: VoiceSettings = msgspec.field(default_factory=VoiceSettings)
     operators: tuple[OperatorSettings, ...] = ()
     routes: tuple[RouteSettings, ...] = ()
+    numbers: tuple[NumberSettings, ...] = ()
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -205,6 +219,7 @@ class Settings(msgspec.Struct, frozen=True):
     voice: VoiceSettings
     operators: tuple[OperatorSettings, ...]
     routes: tuple[RouteSettings, ...]
+    numbers: tuple[NumberSettings, ...]
 
     @property
     def simulated_products(self) -> tuple[Product, ...]:
@@ -262,6 +277,12 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         voice=file.voice,
         operators=tuple(_with_files(operator, data) for operator in file.operators),
         routes=file.routes,
+        numbers=tuple(
+            msgspec.structs.replace(number, greeting_file=str(data / number.greeting_file))
+            if number.greeting_file
+            else number
+            for number in file.numbers
+        ),
     )
     _verify(settings)
     return settings
@@ -386,6 +407,9 @@ def _verify(settings: Settings) -> None:
             _verify_smpp(operator)
         elif operator.kind == "sip":
             _verify_sip(operator)
+    fault = fault_of_numbers(settings.numbers, has_trunk="sip" in kinds.values())
+    if fault is not None:
+        raise SettingsRefused(fault)
 
 
 def _verify_smpp(operator: OperatorSettings) -> None:
@@ -454,6 +478,15 @@ def _verify_sip(operator: OperatorSettings) -> None:
         raise refuse(f"greeting_s_max is {operator.greeting_s_max}, not 10 to 300")
     if operator.options_s != 0 and not 5 <= operator.options_s <= 3600:
         raise refuse(f"options_s is {operator.options_s}, neither 0 nor 5 to 3600")
+    fault = fault_of_incoming(
+        operator.incoming_from,
+        operator.incoming_username,
+        operator.incoming_password,
+        operator.incoming_calls,
+        operator.incoming_per_second,
+    )
+    if fault is not None:
+        raise refuse(fault)
 
 
 def _verify_voice(voice: VoiceSettings) -> None:
@@ -470,6 +503,14 @@ def _verify_voice(voice: VoiceSettings) -> None:
         raise SettingsRefused(
             f"[voice] rtp_port_first and rtp_port_last are {first} and {last}, no range of ports"
         )
+    for name, value, least in (
+        ("forward_s_max", voice.forward_s_max, 60),
+        ("recording_days", voice.recording_days, 0),
+        ("recordings_mb_max", voice.recordings_mb_max, 1),
+        ("incoming_days", voice.incoming_days, 0),
+    ):
+        if not least <= value <= 1_000_000:
+            raise SettingsRefused(f"[voice] {name} is {value}, not {least} to 1000000")
 
 
 def _first(*values: T | None) -> T:

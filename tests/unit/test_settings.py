@@ -129,6 +129,13 @@ def test_another_configuration_file_is_read_instead(tmp_path: Path) -> None:
     assert load(tmp_path, "port = 1001", {"CHAPPE_CONFIG": str(other)}).port == 1003
 
 
+TRUNK = '[[operators]]\nname = "t"\nkind = "sip"\nhost = "192.0.2.1"\nport = 5060\n'
+
+
+def number(digits: str, action: str) -> str:
+    return f'\n[[numbers]]\nnumber = {digits}\naction = "{action}"\n'
+
+
 WRONG_FILES = {
     "no TOML": ("port = = 1", "line 1"),
     "a key twice": ("port = 1\nport = 2", "overwrite"),
@@ -173,6 +180,15 @@ WRONG_FILES = {
         OPERATOR + '[[routes]]\nproduct = "sms"\nprefix = "+33"\noperators = ["op1"]',
         "'+33' is not E.164 digits",
     ),
+    "a number without a trunk": (
+        '[[numbers]]\nnumber = "33162001122"\naction = "refuse"',
+        "need an [[operators]]",
+    ),
+    "a network that is none": (TRUNK + 'incoming_from = ["example"]', "incoming_from has 'example'"),
+    "a name to prove without a password": (TRUNK + 'incoming_username = "a"', "go together"),
+    "a negative count of calls": (TRUNK + "incoming_calls = -1", "incoming_calls is -1"),
+    "no pace of calls": (TRUNK + "incoming_per_second = 0", "incoming_per_second is 0"),
+    "a recording of negative age": ("[voice]\nrecording_days = -1", "recording_days is -1"),
     "a route of an unknown product": ('[[routes]]\nproduct = "fax"\noperators = ["x"]', "product"),
 }
 
@@ -185,6 +201,56 @@ def test_a_file_is_refused_with(tmp_path: Path, wrong: str) -> None:
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+WRONG_NUMBERS = {
+    "a number that is none": (number('"0162001122"', "refuse"), "not E.164 digits"),
+    "a number twice": (number('"33162001122"', "refuse") * 2, "it is there twice"),
+    "a number of an unknown action": (number('"33162001122"', "dance"), "action"),
+    "a status that is no refusal": (number('"33162001122"', "refuse") + "status = 200", "status"),
+    "a forward to nobody": (number('"33162001122"', "forward"), "to is ''"),
+    "a forward to itself": (number('"33162001122"', "forward") + 'to = "33162001122"', "forwarded to itself"),
+    "forwards in a circle": (
+        number('"33162001120"', "forward")
+        + 'to = "33162001121"'
+        + number('"33162001121"', "forward")
+        + 'to = "33162001122"'
+        + number('"33162001122"', "forward")
+        + 'to = "33162001121"',
+        "by 33162001121 to 33162001122 to 33162001121",
+    ),
+    "a target of a recording": (
+        number('"33162001122"', "record") + 'to = "33612345678"',
+        "to is for the action",
+    ),
+    "an answer that says nothing": (number('"33162001122"', "answer"), "nothing would be heard"),
+    "two greetings": (
+        number('"33162001122"', "record") + 'greeting_text = "a"\ngreeting_token = "b"',
+        "more than one of greeting_file",
+    ),
+    "a greeting of a refusal": (
+        number('"33162001122"', "refuse") + 'greeting_text = "a"',
+        "a greeting is for",
+    ),
+    "a language of no text": (number('"33162001122"', "record") + 'greeting_lang = "fr"', "greeting_lang"),
+    "an endless recording": (number('"33162001122"', "record") + "record_s_max = 0", "record_s_max is 0"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_NUMBERS, ids=str)
+def test_numbers_are_refused_with(tmp_path: Path, wrong: str) -> None:
+    toml, named = WRONG_NUMBERS[wrong]
+    with pytest.raises(SettingsRefused) as refused:
+        load(tmp_path, TRUNK + toml)
+    assert named in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_forwards_that_end_are_no_circle(tmp_path: Path) -> None:
+    toml = "".join(
+        number(f'"3316200{n:04d}"', "forward") + f'to = "3316200{n + 1:04d}"\n' for n in range(1, 2000)
+    )
+    assert len(load(tmp_path, TRUNK + toml).numbers) == 1999
 
 
 @pytest.mark.parametrize(

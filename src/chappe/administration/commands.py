@@ -15,7 +15,18 @@ from chappe.accounts.create import create_account
 from chappe.accounts.find import account_by_email, all_accounts
 from chappe.accounts.keys import current_key, rotate_key
 from chappe.accounts.top_up import top_up
-from chappe.administration.shown_history import shown_campaign, shown_history
+from chappe.administration.call_commands import (
+    CallerChange,
+    CallIncoming,
+    CallShow,
+    RecordingDelete,
+    RecordingList,
+    RecordingSave,
+    carry_out_call,
+    carry_out_recording,
+)
+from chappe.administration.refused import CommandRefused
+from chappe.administration.shown_history import shown_history
 from chappe.audio.files import (
     AudioFile,
     AudioFileUnknown,
@@ -25,9 +36,8 @@ from chappe.audio.files import (
     sound_by_token,
 )
 from chappe.audio.files import State as AudioState
-from chappe.calls.callers import CallersFull, add_caller, callers_of, may_show, remove_caller
 from chappe.calls.check import breaches_of_calls
-from chappe.calls.history import campaign_history
+from chappe.calls.recordings import breaches_of_recordings
 from chappe.credit.check import breaches_of_the_ledger
 from chappe.credit.ledger import BalanceTooLarge, InsufficientCredit
 from chappe.credit.money import NotAnAmount, exact_text, micro_from_text
@@ -42,7 +52,6 @@ from chappe.credit.prices import (
 from chappe.messages.check import breaches_of_messages
 from chappe.messages.history import history
 from chappe.messages.outcomes import CLOCKS_MS
-from chappe.numbers.parse import Refusal, read
 from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable
 from chappe.storage.store import Store
 from chappe.webhooks.check import breaches_of_delivery
@@ -52,10 +61,6 @@ from chappe.webhooks.replay import ReplayRefused, replay, replay_exhausted
 from chappe.webhooks.secret import webhook_secret
 
 Result = dict[str, Any]
-
-
-class CommandRefused(Exception):
-    """A command that was understood and not carried out; the text is for the person who gave it."""
 
 
 class AccountCreate(msgspec.Struct, tag="account.create", frozen=True):
@@ -156,20 +161,6 @@ class AudioSave(msgspec.Struct, tag="audio.save", frozen=True):
     token: str
 
 
-class CallShow(msgspec.Struct, tag="call.show", frozen=True):
-    """The history of a campaign: its callees, every call, how it ended. Never its text."""
-
-    campaign_id: str
-
-
-class CallerChange(msgspec.Struct, tag="caller.change", frozen=True):
-    """Adds a number that the account may show when it calls, takes one away, or neither; shows those there are then."""
-
-    email: str
-    add: str | None = None
-    remove: str | None = None
-
-
 class Check(msgspec.Struct, tag="check", frozen=True):
     """Verifies the invariants and the commit settings."""
 
@@ -190,6 +181,10 @@ Command = (
     | AudioModerate
     | AudioSave
     | CallShow
+    | CallIncoming
+    | RecordingList
+    | RecordingSave
+    | RecordingDelete
     | CallerChange
     | Check
 )
@@ -280,10 +275,10 @@ class Administration:
                 return {"tokenAudio": file.token, "filename": file.name, "state": file.state}
             case AudioSave():
                 return await self._audio(command.token)
-            case CallShow():
-                return await self._call(command.campaign_id)
-            case CallerChange():
-                return await self._callers(command)
+            case CallShow() | CallIncoming() | CallerChange():
+                return await carry_out_call(self._store, command)
+            case RecordingList() | RecordingSave() | RecordingDelete():
+                return await carry_out_recording(self._store, command)
             case Check():
                 return {"breaches": await self._check()}
 
@@ -370,32 +365,6 @@ class Administration:
             raise AudioFileUnknown
         return {"tokenAudio": token, "wav": b64encode(preview(sound)).decode()}
 
-    async def _call(self, campaign_id: str) -> Result:
-        found = await self._store.database.read(lambda reader: campaign_history(reader, campaign_id))
-        if found is None:
-            raise CommandRefused(f"there is no campaign {campaign_id}")
-        return shown_campaign(found)
-
-    async def _callers(self, command: CallerChange) -> Result:
-        account = await self._store.database.read(lambda reader: account_by_email(reader, command.email))
-        if command.add is not None:
-            digits = _digits(command.add)
-            if not may_show(digits):
-                raise CommandRefused(
-                    f"+{digits} is of a range that automatic calls must not show in France: ask for a verified"
-                    " polyvalent number (0162, 0163, 0270, 0271, 0377, 0378, 0424, 0425, 0568, 0569, 0948, 0949)"
-                )
-            try:
-                await add_caller(self._store, account.id, digits)
-            except CallersFull:
-                raise CommandRefused("the account has as many numbers as it may have") from None
-        if command.remove is not None and not await remove_caller(
-            self._store, account.id, _digits(command.remove)
-        ):
-            raise CommandRefused(f"{command.remove} is not a number of this account")
-        numbers = await self._store.database.read(lambda reader: callers_of(reader, account.id))
-        return {"email": account.email, "numbers": [f"+{number}" for number in numbers]}
-
     async def _check(self) -> list[str]:
         now_ms = self._store.clock.now_ms()
         clocks_ms = CLOCKS_MS if self._store.database.is_shared else 0
@@ -406,6 +375,7 @@ class Administration:
                 *breaches_of_ownership(reader),
                 *breaches_of_messages(reader, clocks_ms),
                 *breaches_of_calls(reader),
+                *breaches_of_recordings(reader),
                 *breaches_of_delivery(reader, now_ms),
             ]
 
@@ -424,13 +394,6 @@ def _shown(account: Account) -> Result:
         "allowIp": account.allowed_networks.split(",") if account.allowed_networks else [],
         "balance": exact_text(account.balance_micro),
     }
-
-
-def _digits(text: str) -> str:
-    number = read(text, mobile_only=False)
-    if isinstance(number, Refusal):
-        raise CommandRefused(f"{text[:40]!r} is not a telephone number")
-    return number[1:]
 
 
 def _shown_audio(file: AudioFile, email: str) -> Result:

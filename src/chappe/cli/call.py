@@ -1,4 +1,4 @@
-"""`chappe call`: the history of a campaign of calls, for the operator of the server."""
+"""`chappe call`: the history of a campaign of calls, and of calls that came in, for the operator of the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from chappe.administration.commands import CallShow
+from chappe.administration.commands import CallIncoming, CallShow
 from chappe.cli.administer import add_store_flags, administer
 
 
@@ -22,6 +22,12 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     show.add_argument("--json", action="store_true", help="print one JSON object")
     add_store_flags(show)
     show.set_defaults(run=_show)
+    incoming = commands.add_parser("incoming", help="calls that came in, the newest first")
+    incoming.add_argument("--number", metavar="NUMBER", help="only those to this number of ours")
+    incoming.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
+    incoming.add_argument("--json", action="store_true", help="print one JSON object")
+    add_store_flags(incoming)
+    incoming.set_defaults(run=_incoming)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -43,6 +49,30 @@ def _show(options: argparse.Namespace) -> int:
         for call in callee["calls"]:
             print(f"  {_line(call)}")
     return 0
+
+
+def _incoming(options: argparse.Namespace) -> int:
+    result = administer(options, CallIncoming(options.number, options.limit))
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    for call in result["calls"]:
+        print(_incoming_line(call))
+    return 0
+
+
+def _incoming_line(call: dict[str, Any]) -> str:
+    line = f"{call['id']}\t{_at(call['beganAtMs'])}\t{call['caller'] or 'withheld'}\t{call['number']}\t{call['action']}"
+    if call["to"]:
+        line += f" to {call['to']}" + (f" by {call['onward']}" if call["onward"] else "")
+    line += f"\t{call['result']}"
+    if call["status"]:
+        line += f" ({call['status']}, cause {call['cause']})"
+    if call["answeredAtMs"] is not None and call["endedAtMs"] is not None:
+        line += f"; {(call['endedAtMs'] - call['answeredAtMs']) / 1000:.1f} s"
+    if call["recordedMs"] is not None:
+        line += f"; {call['recordedMs'] / 1000:.1f} s recorded"
+    return line
 
 
 def _line(call: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
 
 import structlog
 
@@ -36,6 +37,14 @@ ANONYMOUS: Final = Address(SipUri("anonymous.invalid", "anonymous"), "Anonymous"
 """RFC 3323, 4.1.1.3."""
 
 
+class Leaving(Protocol):
+    """A call that has a place on a trunk."""
+
+    def stop(self) -> None:
+        """The server stops: it ends now."""
+        ...
+
+
 class SipTrunk:
     """The `Trunk` port. `element` is shared by all trunks and has started before.
 
@@ -57,7 +66,7 @@ class SipTrunk:
             if settings.username
             else None
         )
-        self._calls: set[PlacedCall] = set()
+        self._calls: set[Leaving] = set()
         self._is_empty = asyncio.Event()
         self._bringing: set[asyncio.Task[None]] = set()
         self._wake: Callable[[], None] = lambda: None
@@ -84,15 +93,26 @@ class SipTrunk:
         return max(0, min(places, self._rate.allowance(self._loop.time())))
 
     def call(self, order: CallOrder) -> None:
-        self._rate.took()
         call = PlacedCall(self, order)
+        self.take_place(call)
+        call.begin()
+
+    def take_place(self, call: Leaving) -> None:
+        """A call begins, of a campaign or one that is passed on. Fits into `free_calls`."""
+        self._rate.took()
         self._calls.add(call)
         self._is_empty.clear()
-        call.begin()
         # Whoever waits for the pace alone is woken by nothing else.
         wait_s = self._rate.next_s(self._loop.time())
         if wait_s and self._timer is None:
             self._timer = self._loop.call_later(wait_s, self._on_pace)
+
+    def leave_place(self, call: Leaving) -> None:
+        """It is over."""
+        self._calls.discard(call)
+        if not self._calls:
+            self._is_empty.set()
+        self._wake()
 
     async def start(self, outcomes: CallOutcomes, wake: Callable[[], None]) -> None:
         assert self._health is None
@@ -128,11 +148,14 @@ class SipTrunk:
 
     def invite(self, order: CallOrder, body: bytes, context: PlacedCall) -> Order:
         """The order for the user agent. Raises LocalError for a number that cannot be written."""
-        settings = self.settings
-        caller, headers = self._caller(order.sender or settings.caller_id)
         called = self._written(str(order.number))
         if order.script.is_deposit and can_be_mobile(f"+{order.number}"):
-            called = settings.deposit_prefix + called
+            called = self.settings.deposit_prefix + called
+        return self._invite(called, order.sender or self.settings.caller_id, body, context)
+
+    def _invite(self, called: str, sender: str, body: bytes, context: object) -> Order:
+        settings = self.settings
+        caller, headers = self._caller(sender)
         return Order(
             sip_uri(called, self._domain, self._domain_port),
             caller,
@@ -144,6 +167,10 @@ class SipTrunk:
             session_expires_s=settings.session_expires_s,
             context=context,
         )
+
+    def uri(self, digits: str) -> SipUri:
+        """A number as the operator writes it. Raises LocalError."""
+        return sip_uri(self._written(digits), self._domain, self._domain_port)
 
     def note(self, trouble: Cause | None) -> None:
         """How a call went, seen from the trunk's side."""
@@ -169,10 +196,7 @@ class SipTrunk:
                 break  # the same end would fail again: the next start finds the call on its way
             else:
                 break
-        self._calls.discard(call)
-        if not self._calls:
-            self._is_empty.set()
-        self._wake()
+        self.leave_place(call)
 
     def _on_pace(self) -> None:
         self._timer = None
@@ -180,6 +204,42 @@ class SipTrunk:
 
     def _written(self, digits: str) -> str:
         return written(digits, self.settings.number_format, self.settings.country_code)
+
+    def passed_on(
+        self,
+        number: int,
+        to: int,
+        caller: str,
+        diverted: Sequence[int],
+        forwards: int,
+        body: bytes,
+        context: object,
+    ) -> Order:
+        """The order for a call to `number`, one of ours, that goes on to `to`: from whom, and by whom. `caller` is ""
+        where it is withheld. Raises LocalError.
+        """
+        settings = self.settings
+        shown = caller if settings.forward_caller == "caller" else str(number)
+        # Withheld: the trunk still has to know whose call it is, where it does not look at From.
+        order = self._invite(self._written(str(to)), shown or str(number), body, context)
+        headers = list(order.headers)
+        if not shown:
+            order = replace(order, caller=ANONYMOUS)
+            headers.append(("Privacy", "id"))
+        if settings.forward_header == "diversion":
+            headers.append(("Diversion", f"{Address(self.uri(str(number)))};reason=unconditional;counter=1"))
+            headers += [("Diversion", str(Address(self.uri(str(before))))) for before in diverted]
+        elif settings.forward_header == "history-info":
+            steps = [*reversed(diverted), number, to]
+            index = "1"
+            for place, step in enumerate(steps):
+                uri = self.uri(str(step))
+                if place:
+                    # Whoever was passed on to by 302 or as if (RFC 7044, 9.2).
+                    uri = replace(uri, parameters={"cause": "302"})
+                    index += ".1"
+                headers.append(("History-Info", f"{Address(uri)};index={index}"))
+        return replace(order, headers=headers, max_forwards=forwards)
 
     def _caller(self, digits: str) -> tuple[Address, list[Header]]:
         """From, and what else tells who calls (RFC 3325)."""
@@ -191,7 +251,7 @@ class SipTrunk:
         )
         if not digits:
             return account or ANONYMOUS, []
-        number = Address(sip_uri(self._written(digits), self._domain, self._domain_port))
+        number = Address(self.uri(digits))
         if settings.caller_header == "from":
             return number, []
         name = (

@@ -32,7 +32,7 @@ from chappe.operators.sip.syntax.message import Header, Request
 from chappe.operators.sip.syntax.uri import OtherUri, SipUri, sip_uri
 from chappe.operators.sip.transactions import events as transaction_events
 from chappe.operators.sip.transactions.events import RequestReceived
-from chappe.operators.sip.transactions.layer import Layer
+from chappe.operators.sip.transactions.layer import Layer, Refusal, Screen
 from chappe.operators.sip.transactions.transaction import ClientTransaction, ServerTransaction
 
 EXTENSIONS: Final = frozenset({"100rel", "timer"})
@@ -63,6 +63,9 @@ class UserAgent:
         self.layer = Layer(
             sent_by=address_of, ids=ids, timing=settings.timing, transactions_max=settings.transactions_max
         )
+        self.layer.screen = self._screen
+        self.screen: Screen | None = None
+        """Who may ask for what outside of dialogs; None: everybody."""
         self.allow = ", ".join([*IN_CALLS, *sorted(settings.handles - set(IN_CALLS))])
         self._address_of = address_of
         self._dialogs: dict[DialogId, tuple[Dialog, Call]] = {}
@@ -195,6 +198,15 @@ class UserAgent:
         return True
 
     # Inside
+
+    def _screen(self, request: Request, hop: Hop) -> Refusal | None:
+        """What is about a call that is not there is refused without keeping anything of it."""
+        if request.method == "CANCEL":
+            return None if self.layer.has_invite_of(request) else Refusal(481)
+        if request.to.tag:
+            is_known = (request.call_id, request.to.tag, request.from_.tag) in self._dialogs
+            return None if is_known else Refusal(481)
+        return None if self.screen is None else self.screen(request, hop)
 
     def _handle(self, events: Sequence[transaction_events.Event], now_ms: int) -> None:
         for event in events:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chappe.operators.sip.agent.call import SDP, Call, body_of
 from chappe.operators.sip.agent.causes import NORMAL, Cause, cause_of_response, read_reason, write_reason
-from chappe.operators.sip.agent.dialog import MAX_FORWARDS, Dialog, dialog_of_response
+from chappe.operators.sip.agent.dialog import Dialog, dialog_of_response
 from chappe.operators.sip.agent.digest import Authenticator
 from chappe.operators.sip.agent.events import Answered, Failed, Nuisance, Progress
 from chappe.operators.sip.agent.exchange import Exchange, Failure
@@ -45,6 +45,8 @@ class Order:
     headers: Sequence[Header] = ()
     authenticator: Authenticator | None = None
     contact_user: str = ""
+    max_forwards: int = 70
+    """Less for a call that is another one, passed on: so a circle ends (section 16.6)."""
     session_expires_s: int | None = None
     """What is proposed instead of `Settings.session_expires_s`; 0 is none."""
     context: object = field(default=None, repr=False)
@@ -154,7 +156,7 @@ class OutgoingCall(Call):
         order, agent = self._order, self._agent
         self._cseq += 1
         headers: list[Header] = [
-            MAX_FORWARDS,
+            ("Max-Forwards", str(order.max_forwards)),
             *(("Route", f"<{route}>") for route in order.routes),
             ("From", str(order.caller.with_tag(self.local_tag))),
             ("To", str(Address(order.target))),

@@ -20,9 +20,9 @@ _NAMES: Final = """
 Accept Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info Authorization Call-ID Call-Info
 Contact Content-Disposition Content-Encoding Content-Language Content-Length Content-Type CSeq Date Diversion
 Error-Info Event Expires From History-Info Identity In-Reply-To Max-Forwards MIME-Version Min-Expires Min-SE
-Organization P-Access-Network-Info P-Asserted-Identity P-Charging-Vector P-Preferred-Identity Path Priority Privacy
-Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By Remote-Party-ID
-Replaces Reply-To Request-Disposition Require Retry-After Route RSeq Server Service-Route Session-Expires Subject
+Organization P-Access-Network-Info P-Asserted-Identity P-Called-Party-ID P-Charging-Vector P-Preferred-Identity Path
+Priority Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By
+Remote-Party-ID Replaces Reply-To Request-Disposition Require Retry-After Route RSeq Server Service-Route Session-Expires Subject
 Subscription-State Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate
 """.split()  # noqa: SIM905 - a list of seventy quoted names reads worse
 _COMPACT: Final = {

@@ -12,9 +12,11 @@ Times are milliseconds of any clock that does not go back.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chappe.operators.sip.errors import LocalError, MessageError
@@ -54,6 +56,18 @@ TRANSACTIONS_MAX: Final = 100_000
 OVERLOAD_RETRY_S: Final = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a request of which nothing is kept (section 8.2.7). A `status` of 0: it is not answered."""
+
+    status: int
+    headers: Sequence[Header] = ()
+
+
+Screen = Callable[[Request, Hop], Refusal | None]
+"""Looks at a request that nothing is known of yet; None lets it in."""
+
+
 class Layer:
     """`sent_by` gives the host and port for Via by where it goes, `ids` random text (at least 60 bits, token
     characters). Methods raise LocalError where the user asks for what cannot be; what a peer does wrong is never an
@@ -79,6 +93,9 @@ class Layer:
         self._timers: list[tuple[int, int, Transaction, Timer]] = []
         self._count = itertools.count()
         self._out: list[Outgoing] = []
+        self.screen: Screen | None = None
+        """Who floods us from a forged address is to cost neither us memory nor the address repeated answers."""
+        self._tag_key = ids().encode()[:64]
 
     # What the user does
 
@@ -211,6 +228,10 @@ class Layer:
         """The INVITE that a CANCEL is about (section 9.2)."""
         return self._servers.get((*cancel.key[:-1], "INVITE"))
 
+    def has_invite_of(self, cancel: Request) -> bool:
+        """The same before the CANCEL has a transaction."""
+        return _server_key(cancel, "INVITE") in self._servers
+
     # Inside
 
     def _with_via(self, request: Request, hop: Hop, branch: str) -> Request:
@@ -246,6 +267,14 @@ class Layer:
             return
         via = request.via.received_from(hop.host, hop.port)
         reply_hop = _reply_hop(via, hop)
+        refused = None if self.screen is None else self.screen(request, hop)
+        if refused is not None:
+            if refused.status:
+                answer = request.respond(
+                    refused.status, tag=self._tag_of(request), headers=refused.headers, via=via
+                )
+                self._out.append(Outgoing(reply_hop, answer.encode()))
+            return
         if not self.has_room:
             busy = request.respond(
                 503, tag=self._ids(), headers=[("Retry-After", str(OVERLOAD_RETRY_S))], via=via
@@ -272,6 +301,11 @@ class Layer:
                 transaction, Input.PROVISIONAL, now_ms, events, data=request.respond(100, via=via).encode()
             )
         events.append(RequestReceived(request, hop, transaction))
+
+    def _tag_of(self, request: Request) -> str:
+        """The same for each repetition of a request."""
+        what = f"{request.call_id} {request.via.branch}".encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(what, key=self._tag_key, digest_size=10).hexdigest()
 
     def _refuse_unreadable(self, error: MessageError, hop: Hop, events: list[Event]) -> None:
         """Answered without a transaction: if the peer asks again, it is answered again."""

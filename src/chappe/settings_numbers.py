@@ -1,0 +1,116 @@
+"""`[[numbers]]` of the configuration, and what a trunk says of calls that come in: read and verified."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+NUMBERS_MAX: Final = 10_000
+TEXT_CHARACTERS_MAX: Final = 2000
+_E164: Final = re.compile("[1-9][0-9]{3,14}", re.ASCII)
+
+
+class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[numbers]]`: what a number of ours does when somebody calls it."""
+
+    number: str
+    action: Literal["refuse", "answer", "record", "forward"]
+    status: Literal[404, 480, 486, 603] = 404
+    to: str = ""
+    via: Literal["bridge", "302"] = "bridge"
+    ring_s_max: int = 30
+    record_s_max: int = 120
+    silence_s: int = 5
+    greeting_file: str = ""
+    greeting_text: str = ""
+    greeting_lang: str = ""
+    greeting_token: str = ""
+
+
+def fault_of_numbers(numbers: Sequence[NumberSettings], *, has_trunk: bool) -> str | None:
+    """What is wrong with them, in one clear line; None where nothing is. `has_trunk`: an operator of kind sip is there."""
+    if numbers and not has_trunk:
+        return "[[numbers]] need an [[operators]] of kind sip: no call comes in without one"
+    if len(numbers) > NUMBERS_MAX:
+        return f"more than {NUMBERS_MAX} [[numbers]]"
+    seen: set[str] = set()
+    for number in numbers:
+        fault = _fault_of(number)
+        if fault is None and number.number in seen:
+            fault = "it is there twice"
+        if fault is not None:
+            return f"number {number.number!r}: {fault}"
+        seen.add(number.number)
+    return _circle({number.number: number.to for number in numbers if number.action == "forward"})
+
+
+def fault_of_incoming(
+    sources: Sequence[str], username: str, password: str, calls: int, per_second: float
+) -> str | None:
+    """What is wrong with the `incoming_` keys of a trunk."""
+    for network in sources:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            return f"incoming_from has {network!r}, which is no IP address and no CIDR network"
+    for name, value in (("incoming_username", username), ("incoming_password", password)):
+        if not value.isprintable() or len(value) > 256:
+            return f"{name} is not at most 256 printable characters"
+    if bool(username) != bool(password):
+        return "incoming_username and incoming_password go together"
+    if not 0 <= calls <= 10_000:
+        return f"incoming_calls is {calls}, not 0 to 10000"
+    if not 0.1 <= per_second <= 1000:
+        return f"incoming_per_second is {per_second}, not 0.1 to 1000"
+    return None
+
+
+def _fault_of(number: NumberSettings) -> str | None:
+    if not _E164.fullmatch(number.number):
+        return "it is not E.164 digits without +"
+    if number.action == "forward":
+        if not _E164.fullmatch(number.to):
+            return f"to is {number.to!r}, not E.164 digits without +"
+    elif number.to:
+        return f"to is for the action forward, not {number.action}"
+    greetings = [number.greeting_file, number.greeting_text, number.greeting_token]
+    if len(list(filter(None, greetings))) > 1:
+        return "more than one of greeting_file, greeting_text and greeting_token"
+    if any(greetings) and number.action not in ("answer", "record"):
+        return f"a greeting is for the actions answer and record, not {number.action}"
+    if number.action == "answer" and not any(greetings):
+        return "the action answer needs a greeting: nothing would be heard"
+    if len(number.greeting_text) > TEXT_CHARACTERS_MAX:
+        return f"greeting_text has more than {TEXT_CHARACTERS_MAX} characters"
+    if number.greeting_lang and not number.greeting_text:
+        return "greeting_lang is for a greeting_text"
+    for name, value, least, most in (
+        ("ring_s_max", number.ring_s_max, 5, 180),
+        ("record_s_max", number.record_s_max, 1, 3600),
+        ("silence_s", number.silence_s, 0, 60),
+    ):
+        if not least <= value <= most:
+            return f"{name} is {value}, not {least} to {most}"
+    return None
+
+
+def _circle(forwards: dict[str, str]) -> str | None:
+    """Whether some forwards lead back to where they began."""
+    ends: set[str] = set()
+    """Numbers whose way is known to end."""
+    for number in forwards:
+        way: dict[str, None] = {}
+        following: str | None = number
+        while following is not None and following not in ends:
+            if following in way:
+                names = list(way)
+                circle = [*names[names.index(following) :], following]
+                return f"number {following!r}: it is forwarded to itself, by {' to '.join(circle)}"
+            way[following] = None
+            following = forwards.get(following)
+        ends.update(way)
+    return None
