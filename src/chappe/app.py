@@ -40,6 +40,7 @@ from chappe.http.outgoing import Outgoing
 from chappe.logs import set_up_logs
 from chappe.messages.port import Operator
 from chappe.metrics import Metrics
+from chappe.operators.sip.amd import DETECTOR
 from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.trunk import SipTrunk
 from chappe.operators.smpp.operator import SmppOperator
@@ -65,8 +66,6 @@ from chappe.webhooks.led import LedSender
 from chappe.webhooks.queue import EVENTS_DUE
 from chappe.webhooks.sender import WebhookSender
 
-DETECTOR = "chappe.operators.sip.amd.detector:AnsweringDetector"
-"""Who listens, in the media process."""
 DEMO_EMAIL = "demo@example.org"
 DEMO_CREDIT_MICRO = 100 * MICRO
 # The commit thread needs the interpreter lock back soon after fdatasync returns; the default is 5 ms.

@@ -12,6 +12,7 @@ import structlog
 
 from chappe.operators.sip.agent.events import Incoming
 from chappe.operators.sip.agent.settings import Settings
+from chappe.operators.sip.amd import DETECTOR
 from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.errors import LocalError
 from chappe.operators.sip.media.client import MediaProcess
@@ -42,7 +43,7 @@ class Telephones:
     ) -> None:
         self.store = store
         self.on_change = on_change
-        self.media = MediaProcess(HOST, detector="chappe.simulator.ear:Ear")
+        self.media = MediaProcess(HOST, detector=DETECTOR)
         self.sounds: dict[Name, int] = {}
         """Their numbers in the media process."""
         self._count_unexpected = count_unexpected

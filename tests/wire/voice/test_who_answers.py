@@ -40,16 +40,6 @@ def test_a_deposit_is_left_on_a_machine_after_its_beep(
     assert customer.credit == "9.85"
 
 
-def test_a_deposit_that_meets_a_person_says_nothing(
-    customer: VoiceCustomer, voice_server: ChappeServer
-) -> None:
-    sent = customer.deposit(customer.upload(), phoneNumbers="0600000000").json()
-    call = attempt(voice_server, sent["campaignId"], "0600000000")
-    assert (call["result"], call["party"], call["playedMs"]) == ("answered", "person", 0)
-    newest = next(c for c in calls(voice_server) if c["phone"] == "+33600000000")
-    assert newest["heard"] is None
-
-
 def test_a_text_is_spoken_to_a_person_and_its_file_left_on_a_machine(
     customer: VoiceCustomer, voice_server: ChappeServer
 ) -> None:
