@@ -229,6 +229,7 @@ class Sipp:
         rtp_port: int = 9,
         contact_port: int = 0,
         in_bad_weather: bool = False,
+        run_s_max: int = RUN_S_MAX,
     ) -> None:
         self._program = need("sipp")
         directory.mkdir(parents=True, exist_ok=True)
@@ -238,9 +239,9 @@ class Sipp:
         path = directory / "scenario.xml"
         path.write_text(scenario(*steps), "iso-8859-1")
         self._command = [
-            *("timeout", "-k", "5", str(RUN_S_MAX), self._program),
+            *("timeout", "-k", "5", str(run_s_max), self._program),
             *("-sf", str(path), "-i", "127.0.0.1", "-p", str(port), "-t", transport, "-m", str(calls)),
-            *("-nostdin", "-timeout", f"{RUN_S_MAX - 10}s", "-timeout_error", "-recv_timeout", "40000"),
+            *("-nostdin", "-timeout", f"{run_s_max - 10}s", "-timeout_error", "-recv_timeout", "40000"),
             *("-trace_msg", "-message_file", str(directory / "messages.log")),
             *("-trace_err", "-error_file", str(directory / "errors.log")),
             *("-key", "rtp_port", str(rtp_port), "-key", "contact_port", str(contact_port or port)),

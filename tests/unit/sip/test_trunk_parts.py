@@ -93,6 +93,8 @@ def test_a_trunk_that_cannot_be_is_refused_in_one_line(tmp_path, wrong):
 )
 def test_results(cause, has_rung, result, trouble):
     assert result_of(cause, has_rung=has_rung) == result
+    lost = cause.origin == "timeout" and not has_rung
+    assert result_of(cause, has_rung=has_rung, is_reliable=True) == ("lost" if lost else result)
     assert is_trunk_trouble(cause, has_rung=has_rung) == trouble
 
 

@@ -172,7 +172,8 @@ class PlacedCall:
             self._over("failed", cause.status, cause.q850)
         else:
             status = cause.status if cause.origin == "remote" else 0
-            self._over(result_of(cause, has_rung=has_rung), status, cause.q850)
+            is_reliable = self._trunk.hop.is_reliable
+            self._over(result_of(cause, has_rung=has_rung, is_reliable=is_reliable), status, cause.q850)
 
     # From the answer on
 

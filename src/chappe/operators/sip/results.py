@@ -41,10 +41,15 @@ _CREDENTIALS: Final = frozenset({401, 407})
 """It does not know us: that is nobody's answer."""
 
 
-def result_of(cause: Cause, *, has_rung: bool) -> Result:
-    """How a call that was not answered ended. `has_rung`: whether anything came that may mean that a telephone rang."""
+def result_of(cause: Cause, *, has_rung: bool, is_reliable: bool = False) -> Result:
+    """How a call that was not answered ended. `has_rung`: whether anything came that may mean that a telephone rang.
+    `is_reliable`: it went over a stream.
+    """
     if cause.origin == "timeout":
-        return "no answer" if has_rung else NOT_TAKEN
+        if has_rung:
+            return "no answer"
+        # A datagram is repeated, and so are its answers. On a stream that broke, one answer is lost once and for all.
+        return "lost" if is_reliable else NOT_TAKEN
     if is_trunk_trouble(cause, has_rung=has_rung):
         return NOT_TAKEN
     status = cause.status

@@ -48,8 +48,8 @@ class Leaving(Protocol):
 class SipTrunk:
     """The `Trunk` port. `element` is shared by all trunks and has started before.
 
-    When nobody answers behind it, `is_up` is False until somebody does; a call that is under way then ends as "lost",
-    or as "failed" where it is known that it never left.
+    When nobody answers behind it, `is_up` is False until somebody does; a call that is under way then ends as "not
+    taken", or as "lost" where it may have arrived and every answer not.
     """
 
     def __init__(self, settings: OperatorSettings, element: SipElement, clock: Clock) -> None:
@@ -58,7 +58,7 @@ class SipTrunk:
         self.element = element
         self.clock = clock
         self.sounds = Sounds(element.media)
-        self._hop = Hop(settings.transport, settings.host, settings.port)
+        self.hop = Hop(settings.transport, settings.host, settings.port)
         self._domain = settings.domain or settings.host
         self._domain_port = None if settings.domain or settings.port == 5060 else settings.port
         self._authenticator = (
@@ -121,7 +121,7 @@ class SipTrunk:
         self._loop = asyncio.get_running_loop()
         self._rate = CallRate(self.settings.calls_per_second, self._loop.time())
         address = sip_uri(self.settings.username or "chappe", self._domain, self._domain_port)
-        self._health = Health(self.element, self.settings, self._hop, address, self._authenticator, wake)
+        self._health = Health(self.element, self.settings, self.hop, address, self._authenticator, wake)
         self._health.start()
         if self.is_up:
             wake()
@@ -159,7 +159,7 @@ class SipTrunk:
         return Order(
             sip_uri(called, self._domain, self._domain_port),
             caller,
-            self._hop,
+            self.hop,
             body,
             headers=headers,
             authenticator=self._authenticator,
