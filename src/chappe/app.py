@@ -242,6 +242,10 @@ async def _start_parts(
             raise ServerRefused(f"[voice] the telephone cannot be opened: {error}") from error
         parts.push_async_callback(element.stop)
         trunks = _sip_trunks(settings, element, store)
+        for name, trunk in trunks.items():
+            metrics.watch_trunk(
+                name, lambda trunk=trunk: trunk.is_up, lambda trunk=trunk: trunk.calls_under_way
+            )
     calls = CallDelivery(
         store,
         voice_routes(settings.routes, trunks, simulated_trunk),
@@ -280,7 +284,12 @@ async def _start_parts(
     services = Services(store, prices, delivery.routes, delivery.acceptor, voice, webhooks.wake)
     api = PartnerApi(ENDPOINTS, services, settings, metrics)
     other_pages = pages(
-        settings, store, metrics, ENDPOINTS, [] if simulator is None else simulator_routes(simulator)
+        settings,
+        store,
+        metrics,
+        ENDPOINTS,
+        [] if simulator is None else simulator_routes(simulator),
+        trunks=lambda: {name: trunk.is_up for name, trunk in trunks.items()},
     )
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

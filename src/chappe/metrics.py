@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
@@ -37,6 +39,15 @@ class Metrics:
             "Processes alive that have other routes or operators than this one.",
             registry=self._registry,
         )
+        self._trunk_up = Gauge(
+            "chappe_trunk_up",
+            "Whether calls can be made by a trunk now.",
+            ["operator"],
+            registry=self._registry,
+        )
+        self._trunk_calls = Gauge(
+            "chappe_trunk_calls", "Calls under way by a trunk.", ["operator"], registry=self._registry
+        )
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self.unexpected.labels(where="request").inc(0)
 
@@ -46,6 +57,11 @@ class Metrics:
         if counter is None:
             counter = self._answered[product, page, status] = self.requests.labels(product, page, str(status))
         counter.inc()
+
+    def watch_trunk(self, operator: str, is_up: Callable[[], bool], calls: Callable[[], int]) -> None:
+        """Asked whenever the page is read."""
+        self._trunk_up.labels(operator).set_function(is_up)
+        self._trunk_calls.labels(operator).set_function(calls)
 
     def page(self) -> bytes:
         """The text format 0.0.4 of Prometheus."""

@@ -24,6 +24,8 @@ trunk itself could not or would not, and no telephone rang. failed: no common co
 nobody knows."""
 
 NOT_TAKEN: Final[Result] = "not taken"
+STOPPED: Final = "stopped"
+"""`reason` of a call that was not taken because the server stops: nothing had left, and the next start makes it."""
 
 
 @dataclass(frozen=True, slots=True)

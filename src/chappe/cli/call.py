@@ -40,7 +40,8 @@ def _show(options: argparse.Namespace) -> int:
         f"{result['kind']} {result['campaignId']} of {result['email']}, accepted {_at(result['acceptedAtMs'])}, {ended}"
     )
     if result["noticeTo"]:
-        print(f"to be told by e-mail: {result['noticeTo']}")
+        what = "is to be told" if result["endedAtMs"] is None else "would have been told"
+        print(f"{result['noticeTo']} {what} of the end by e-mail, which is not sent yet")
     for callee in result["callees"]:
         back = f", {callee['refund']} given back" if callee["refund"] != "0" else ""
         print(

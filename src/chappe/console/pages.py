@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import escape
@@ -58,9 +60,18 @@ def _error(
 
 
 def pages(
-    settings: Settings, store: Store, metrics: Metrics, endpoints: tuple[Endpoint, ...], more: list[BaseRoute]
+    settings: Settings,
+    store: Store,
+    metrics: Metrics,
+    endpoints: tuple[Endpoint, ...],
+    more: list[BaseRoute],
+    *,
+    trunks: Callable[[], Mapping[str, bool]],
 ) -> Starlette:
-    """The application for everything that is not one of the three APIs; `more` are other rooms' routes."""
+    """The application for everything that is not one of the three APIs; `more` are other rooms' routes.
+
+    `trunks` says by name whether calls can be made by it now.
+    """
     openapi = _encode(description(endpoints))
     templates = Environment(loader=PackageLoader("chappe.console"), autoescape=select_autoescape())
     reference = templates.get_template("reference.html").render(
@@ -72,8 +83,13 @@ def pages(
         return json_response({"status": "ok", "version": __version__})
 
     async def readyz(_: Request) -> Response:
-        """The database answers; says which products the simulator serves."""
+        """The database answers; says which products the simulator serves, and which trunks are there.
+
+        Without any trunk it is ready all the same: what it accepts waits for them.
+        """
         body: dict[str, object] = {"status": "ready", "simulated": list(settings.simulated_products)}
+        if found := trunks():
+            body["trunks"] = {name: "up" if is_up else "down" for name, is_up in found.items()}
         try:
             await store.database.read(lambda reader: reader.one("SELECT 1 FROM meta LIMIT 1"))
         except StorageUnavailable:

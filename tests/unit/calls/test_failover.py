@@ -198,3 +198,24 @@ async def test_killed_while_the_second_trunk_calls_it_is_lost_as_any_other(world
     assert await calls(world, campaign) == [("memory", "not taken"), ("second", "lost")]
     assert await world.balance() == 10 * MICRO
     assert len(await world.events()) == 1
+
+
+async def test_a_call_that_had_not_left_when_its_server_stopped_is_made_by_the_next_start(
+    world: World,
+) -> None:
+    world.second.is_up = True
+    campaign = await world.send(MOBILE)
+    (order,) = await world.trunk.until_taken(1)
+    await world.delivery._dispatcher.stop()
+    await world.trunk.end(order, "not taken", status=0, reason="stopped", progress="")
+    assert await world.state(campaign) is State.WAITING
+    assert await world.balance() == 10 * MICRO - FULL
+    assert await world.events() == []
+    await world.restart()
+    # No trunk has refused it: the first of its route is asked, and it is the first call that may have rung.
+    (order,) = await world.trunk.until_taken(1)
+    assert order.attempt == 2
+    await world.trunk.answer(order)
+    await world.trunk.end(order, played_ms=2_000)
+    await world.until(campaign, State.DELIVERED)
+    await world.nothing_more()

@@ -80,7 +80,8 @@ async def network(
         try:
             simulator = Simulator(store, settings, store.clock, lambda: unexpected.append("unexpected"))
             await simulator.start()
-            listener = Listener(pages(settings, store, Metrics(), (), routes(simulator)), connections_max=64)
+            application = pages(settings, store, Metrics(), (), routes(simulator), trunks=dict)
+            listener = Listener(application, connections_max=64)
             port = await listener.listen("127.0.0.1", 0)
             try:
                 async with aiohttp.ClientSession() as http:

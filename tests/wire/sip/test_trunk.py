@@ -515,3 +515,13 @@ async def test_many_calls_at_once(bench):
     await bench.outcomes.end(100)
     assert {end.result for _, end in bench.outcomes.ends} == {"answered"}
     assert all(end.is_complete for _, end in bench.outcomes.ends)
+
+
+async def test_a_trunk_that_stops_leaves_what_has_not_left_to_the_next_start(bench):
+    trunk = await bench.trunk()
+    trunk.call(order())
+    await trunk.stop()
+    end = await bench.outcomes.end()
+    assert (end.result, end.reason, end.status) == ("not taken", "stopped", 0)
+    await settle(0.1)
+    assert bench.far.telephones == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from chappe.calls.port import CallEnd, CallOrder, Result
+from chappe.calls.port import NOT_TAKEN, STOPPED, CallEnd, CallOrder, Result
 from chappe.operators.sip.agent.causes import NO_ANSWER, NORMAL, Cause
 from chappe.operators.sip.agent.events import Answered, Ended, Event, Failed, Offered, Progress
 from chappe.operators.sip.agent.outgoing import OutgoingCall
@@ -59,6 +59,7 @@ class PlacedCall:
         self._answered_at_ms: int | None = None
         self._conversation: Conversation | None = None
         """From the committed answer on."""
+        self._reason = ""
         self._end: tuple[Result, int, int] | None = None
         """Result, SIP status, Q.850 cause, once they are known."""
         self._ended_at_ms = 0
@@ -75,7 +76,10 @@ class PlacedCall:
         self._set_timer(MEDIA_S_MAX, self._on_no_media)
 
     def stop(self) -> None:
-        """The server stops: whatever it is, it ends now."""
+        """The server stops: whatever it is, it ends now. What has not left is left to the next start."""
+        if self._call is None and not self._ended_at_ms:
+            self._reason = STOPPED
+            self._over(NOT_TAKEN, 0, 0)
         self._part(NORMAL)
 
     # What the media process tells
@@ -335,7 +339,7 @@ class PlacedCall:
             status=status,
             cause=q850,
             party="" if said is None else said.party,
-            reason="" if said is None else said.reason,
+            reason=self._reason if said is None else said.reason,
             answered_at_ms=self._answered_at_ms,
             ended_at_ms=self._ended_at_ms,
             played_ms=0 if said is None else said.played_ms,

@@ -144,6 +144,11 @@ class SipTrunk:
         if self._health is not None:
             await self._health.stop(CALLS_S_MAX)
 
+    @property
+    def calls_under_way(self) -> int:
+        """Those that have a place: not brought back yet."""
+        return len(self._calls)
+
     # What its calls need
 
     def invite(self, order: CallOrder, body: bytes, context: PlacedCall) -> Order:
