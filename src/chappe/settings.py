@@ -17,7 +17,13 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from chappe.settings_numbers import NumberSettings, fault_of_incoming, fault_of_numbers
+from chappe.settings_voice import (
+    NumberSettings,
+    VoiceSettings,
+    fault_of_incoming,
+    fault_of_numbers,
+    fault_of_voice,
+)
 
 T = TypeVar("T")
 Role = Literal["api", "worker", "all"]
@@ -70,29 +76,6 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     sip_port: int | None = None
     system_id: str = "sim"
     password: str = "sim"  # noqa: S105 - the documented password of a stand-in on loopback
-
-
-class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[voice]`: audio files and speech."""
-
-    audio_moderation: bool = False
-    default_lang: str = "fr"
-    speech_url: str = ""
-    speech_url_langs: tuple[str, ...] = ()
-    piper_program: str = "piper"
-    piper_voices: str = ""
-    ring_s_max: int = 30
-    account_calls_max: int = 50
-    account_calls_per_second: float = 0.0
-    sip_host: str = "0.0.0.0"  # noqa: S104 - the operators are outside
-    sip_port: int = 0
-    public_host: str = ""
-    rtp_port_first: int = 0
-    rtp_port_last: int = 0
-    forward_s_max: int = 14_400
-    recording_days: int = 30
-    recordings_mb_max: int = 1024
-    incoming_days: int = 400
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -358,17 +341,9 @@ def _verify(settings: Settings) -> None:
         raise SettingsRefused(
             f"[http] connections_max is {settings.http.connections_max}: nobody could connect"
         )
-    if not 5 <= settings.voice.ring_s_max <= 180:
-        raise SettingsRefused(f"[voice] ring_s_max is {settings.voice.ring_s_max}, not 5 to 180")
-    if settings.voice.account_calls_max < 1:
-        raise SettingsRefused(
-            f"[voice] account_calls_max is {settings.voice.account_calls_max}: nobody could be called"
-        )
-    if not 0 <= settings.voice.account_calls_per_second <= 1000:
-        raise SettingsRefused(
-            f"[voice] account_calls_per_second is {settings.voice.account_calls_per_second}, not 0 to 1000"
-        )
-    _verify_voice(settings.voice)
+    voice_fault = fault_of_voice(settings.voice)
+    if voice_fault is not None:
+        raise SettingsRefused(f"[voice] {voice_fault}")
     names = [operator.name for operator in settings.operators]
     for name in names:
         if names.count(name) > 1:
@@ -487,30 +462,6 @@ def _verify_sip(operator: OperatorSettings) -> None:
     )
     if fault is not None:
         raise refuse(fault)
-
-
-def _verify_voice(voice: VoiceSettings) -> None:
-    try:
-        ipaddress.ip_address(voice.sip_host)
-        if voice.public_host:
-            ipaddress.ip_address(voice.public_host)
-    except ValueError as error:
-        raise SettingsRefused(f"[voice] sip_host or public_host: {error}") from error
-    if not 0 <= voice.sip_port <= 65535:
-        raise SettingsRefused(f"[voice] sip_port is {voice.sip_port}, not a port number")
-    first, last = voice.rtp_port_first, voice.rtp_port_last
-    if (first, last) != (0, 0) and not 1024 <= first < last <= 65535:
-        raise SettingsRefused(
-            f"[voice] rtp_port_first and rtp_port_last are {first} and {last}, no range of ports"
-        )
-    for name, value, least in (
-        ("forward_s_max", voice.forward_s_max, 60),
-        ("recording_days", voice.recording_days, 0),
-        ("recordings_mb_max", voice.recordings_mb_max, 1),
-        ("incoming_days", voice.incoming_days, 0),
-    ):
-        if not least <= value <= 1_000_000:
-            raise SettingsRefused(f"[voice] {name} is {value}, not {least} to 1000000")
 
 
 def _first(*values: T | None) -> T:

@@ -24,7 +24,7 @@ from chappe.calls.arriving import Answer, ArrivedEnd, Arriving, Bridge, Heard, R
 from chappe.calls.greetings import GreetingRefused, Greetings
 from chappe.calls.numbers import ConfiguredNumbers
 from chappe.calls.recordings import Retention, purge
-from chappe.settings_numbers import NumberSettings
+from chappe.settings_voice import NumberSettings
 from chappe.speech.speaker import Speaker
 from chappe.storage.postgres_presence import PostgresPresence
 from chappe.storage.store import Store

@@ -1,4 +1,4 @@
-"""`[[numbers]]` of the configuration, and what a trunk says of calls that come in: read and verified."""
+"""`[voice]` and `[[numbers]]` of the configuration, and what a trunk says of calls that come in: read and verified."""
 
 from __future__ import annotations
 
@@ -12,6 +12,29 @@ import msgspec
 NUMBERS_MAX: Final = 10_000
 TEXT_CHARACTERS_MAX: Final = 2000
 _E164: Final = re.compile("[1-9][0-9]{3,14}", re.ASCII)
+
+
+class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[voice]`: audio files and speech."""
+
+    audio_moderation: bool = False
+    default_lang: str = "fr"
+    speech_url: str = ""
+    speech_url_langs: tuple[str, ...] = ()
+    piper_program: str = "piper"
+    piper_voices: str = ""
+    ring_s_max: int = 30
+    account_calls_max: int = 50
+    account_calls_per_second: float = 0.0
+    sip_host: str = "0.0.0.0"  # noqa: S104 - the operators are outside
+    sip_port: int = 0
+    public_host: str = ""
+    rtp_port_first: int = 0
+    rtp_port_last: int = 0
+    forward_s_max: int = 14_400
+    recording_days: int = 30
+    recordings_mb_max: int = 1024
+    incoming_days: int = 400
 
 
 class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +52,36 @@ class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     greeting_text: str = ""
     greeting_lang: str = ""
     greeting_token: str = ""
+
+
+def fault_of_voice(voice: VoiceSettings) -> str | None:
+    """What is wrong with it, in one clear line; None where nothing is."""
+    if not 5 <= voice.ring_s_max <= 180:
+        return f"ring_s_max is {voice.ring_s_max}, not 5 to 180"
+    if voice.account_calls_max < 1:
+        return f"account_calls_max is {voice.account_calls_max}: nobody could be called"
+    if not 0 <= voice.account_calls_per_second <= 1000:
+        return f"account_calls_per_second is {voice.account_calls_per_second}, not 0 to 1000"
+    try:
+        ipaddress.ip_address(voice.sip_host)
+        if voice.public_host:
+            ipaddress.ip_address(voice.public_host)
+    except ValueError as error:
+        return f"sip_host or public_host: {error}"
+    if not 0 <= voice.sip_port <= 65535:
+        return f"sip_port is {voice.sip_port}, not a port number"
+    first, last = voice.rtp_port_first, voice.rtp_port_last
+    if (first, last) != (0, 0) and not 1024 <= first < last <= 65535:
+        return f"rtp_port_first and rtp_port_last are {first} and {last}, no range of ports"
+    for name, value, least in (
+        ("forward_s_max", voice.forward_s_max, 60),
+        ("recording_days", voice.recording_days, 0),
+        ("recordings_mb_max", voice.recordings_mb_max, 1),
+        ("incoming_days", voice.incoming_days, 0),
+    ):
+        if not least <= value <= 1_000_000:
+            return f"{name} is {value}, not {least} to 1000000"
+    return None
 
 
 def fault_of_numbers(numbers: Sequence[NumberSettings], *, has_trunk: bool) -> str | None:
