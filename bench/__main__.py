@@ -56,6 +56,9 @@ BENCHMARKS = (
         "bench.voice_media",
         "calls that play a file: how late packets leave, what a call costs",
     ),
+    Benchmark(
+        "voice-calls", "bench.voice_calls", "calls a second from request to committed end, memory of a call"
+    ),
     Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
     Benchmark(
         "stored", "bench.stored", "end to end and status with 10,000,000 messages stored", is_long=True

@@ -108,6 +108,15 @@ class Connection:
             raise Void(f"a wrong answer: {answer[:1000]!r} does not hold {exchange.holds!r}")
         return True
 
+    def asked(self, exchange: Exchange) -> bytes:
+        """Sends the request and waits for its answer."""
+        self.ask(exchange)
+        while True:
+            if not select.select([self._socket], [], [], SILENCE_S_MAX)[0]:
+                raise Void(f"no answer for {SILENCE_S_MAX} s")
+            if self.answered():
+                return self.answer
+
     def fileno(self) -> int:
         return self._socket.fileno()
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from bench.counters import Counters
 from bench.figures import Void
 from bench.load import Exchange, Load, drive
 from bench.machine import cpu_s, pin_load, pin_server, resident_mb
-from bench.smsc import Counters
+from bench.smsc import NAMES
 
 CHAPPE = Path(sys.executable).with_name("chappe")
 READY_S_MAX = 30.0
@@ -138,7 +139,7 @@ class Smsc(Server):
     def __init__(
         self, counters: Path, *, window: int = WINDOW, receipt_delay_ms: int = RECEIPT_DELAY_MS
     ) -> None:
-        self.counters = Counters(counters)
+        self.counters = Counters(counters, NAMES)
         command = [sys.executable, "-m", "bench.smsc", counters, "--window", str(window)]
         super().__init__([*command, "--receipt-delay-ms", str(receipt_delay_ms)], "the SMSC", pin=pin_load)
 

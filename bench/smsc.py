@@ -9,7 +9,6 @@ does not say. What it counts stands in the shared file COUNTERS (`Counters`), so
 from __future__ import annotations
 
 import argparse
-import mmap
 import select
 import signal
 import socket
@@ -19,36 +18,18 @@ import time
 from collections import deque
 from pathlib import Path
 
+from bench.counters import Counters
+
 _HEADER = struct.Struct(">IIII")
 _BIND_TRANSCEIVER, _SUBMIT_SM, _DELIVER_SM, _UNBIND, _ENQUIRE_LINK = 0x09, 0x04, 0x05, 0x06, 0x15
 _RESPONSE = 0x80000000
 _READ_BYTES_MAX = 1 << 18
 _PDU_OCTETS_MAX = 4096
 _POLL_S_MAX = 0.5
-_NAMES = ("binds", "submitted", "receipts", "acknowledged", "refused", "last_ns")
-
-
-class Counters:
-    """Numbers that one process counts and another one reads.
-
-    `binds` now, `submitted` submit_sm, `receipts` sent, `acknowledged` by a good deliver_sm_resp, `refused` by another
-    one; `last_ns`: when the last submit_sm or acknowledgement came, on the monotonic clock that processes share.
-    """
-
-    def __init__(self, path: Path) -> None:
-        size = 8 * len(_NAMES)
-        with path.open("a+b") as file:
-            file.truncate(size)
-            self._map = mmap.mmap(file.fileno(), size)
-        self._numbers = memoryview(self._map).cast("q")
-
-    def __getitem__(self, name: str) -> int:
-        return self._numbers[_NAMES.index(name)]
-
-    def put(self, *values: int) -> None:
-        """All of them, in the order of the names."""
-        for place, value in enumerate(values):
-            self._numbers[place] = value
+NAMES = ("binds", "submitted", "receipts", "acknowledged", "refused", "last_ns")
+"""`binds` now, `submitted` submit_sm, `receipts` sent, `acknowledged` by a good deliver_sm_resp, `refused` by another
+one; `last_ns`: when the last submit_sm or acknowledgement came.
+"""
 
 
 class _Esme:
@@ -233,7 +214,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, required=True)
     parser.add_argument("--receipt-delay-ms", type=int, required=True)
     arguments = parser.parse_args()
-    smsc = _Smsc(Counters(arguments.counters), arguments.window, arguments.receipt_delay_ms / 1000)
+    smsc = _Smsc(Counters(arguments.counters, NAMES), arguments.window, arguments.receipt_delay_ms / 1000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"ready smpp://127.0.0.1:{smsc.port}", flush=True)
     smsc.serve()

@@ -202,11 +202,14 @@ class CallDispatcher:
             lambda reader: self._due.look(reader, now_ms, self._room, can_call)
         )
         plan: list[tuple[Due, Trunk, Script]] = []
+        scripts: dict[int, Script | None] = {}
         for due in dues:
             if len(plan) == LEAVE_MAX:
                 break
             trunk = self._trunk_for(due, free)
-            script = None if trunk is None else await self._script(due.campaign)
+            if trunk is not None and due.campaign.id not in scripts:
+                scripts[due.campaign.id] = await self._script(due.campaign)
+            script = scripts.get(due.campaign.id)
             if trunk is None or script is None:
                 continue
             free[trunk] -= 1

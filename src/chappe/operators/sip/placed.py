@@ -331,6 +331,8 @@ class PlacedCall:
         said = self._conversation
         if said is not None:
             said.close()
+        if self._call is not None:
+            self._call.context = None  # its transactions linger for half a minute, and need nothing of ours
         assert self._end is not None
         result, status, q850 = self._end
         progress = [*self._progress, str(status)] if status else self._progress

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Protocol, cast
 
 from chappe.operators.sip.agent.agent import UserAgent
@@ -21,8 +22,19 @@ from chappe.operators.sip.stream import Stream
 CONNECT_S_MAX: Final = 5.0
 STREAMS_MAX: Final = 256
 PORT_TRIES_MAX: Final = 32
+BUFFER_OCTETS: Final = 4 << 20
+"""Of datagrams that wait to be read; the system may give less (net.core.rmem_max)."""
 NAME_S: Final = 60.0
 """How long an address that was looked up is used."""
+
+
+@lru_cache(maxsize=1024)
+def _numeric(host: str) -> str | None:
+    """The address, of what is no name."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 class Handler(Protocol):
@@ -76,6 +88,9 @@ class SipSockets(asyncio.DatagramProtocol):
                     raise
             else:
                 self._server, self._udp, self.port = server, udp, chosen
+                # What a burst of answers needs: what the system gives by itself holds some three hundred datagrams,
+                # and each that is lost costs its call half a second.
+                udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
                 return
 
     async def close(self) -> None:
@@ -162,10 +177,7 @@ class SipSockets(asyncio.DatagramProtocol):
         known = self._names.get(host)
         if known is not None and known[0] > self._loop.time():
             return known[1]
-        try:
-            return str(ipaddress.ip_address(host))
-        except ValueError:
-            return None
+        return _numeric(host)
 
     def _wait(self, outgoing: Outgoing) -> None:
         place = (outgoing.hop.transport, outgoing.hop.host, outgoing.hop.port)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from types import MappingProxyType
 from typing import Final
 
 
-class CallState(Enum):
+class CallState(IntEnum):
     CALLING = auto()
     """Ours: nothing but 100 was heard."""
     EARLY = auto()
@@ -22,7 +22,7 @@ class CallState(Enum):
     ENDED = auto()
 
 
-class CallInput(Enum):
+class CallInput(IntEnum):
     PROGRESS = auto()
     SUCCESS = auto()
     """A 2xx came."""

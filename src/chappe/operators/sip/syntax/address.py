@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from chappe.operators.sip.errors import RemoteError
@@ -16,7 +17,7 @@ from chappe.operators.sip.syntax.grammar import (
     unescape,
     write_parameters,
 )
-from chappe.operators.sip.syntax.limits import VALUES_MAX
+from chappe.operators.sip.syntax.limits import REMEMBERED_CHARACTERS_MAX, REMEMBERED_MAX, VALUES_MAX
 from chappe.operators.sip.syntax.uri import Uri, parse_uri
 
 # Without quotes only tokens are allowed, but names with accents and parentheses come without quotes too.
@@ -28,7 +29,7 @@ _BARE: Final = re.compile(r'[^\s<>"?,;\x00-\x20\x7f]++')
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`display` is the name without quotes and escapes, empty where there is none."""
+    """`display` is the name without quotes and escapes, empty where there is none. Shared, like URIs: never changed."""
 
     uri: Uri
     display: str = ""
@@ -49,10 +50,17 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """One address, the whole of `text`. Raises RemoteError."""
+    return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS_MAX else _parse(text)
+
+
+def _parse(text: str) -> Address:
     address, position = _read(text, 0)
     if position != len(text):
         raise RemoteError("an address has something behind it")
     return address
+
+
+_remembered: Final = lru_cache(maxsize=REMEMBERED_MAX)(_parse)
 
 
 def parse_addresses(text: str) -> list[Address]:

@@ -15,3 +15,7 @@ PARAMETERS_MAX: Final = 64
 """Parameters of one value."""
 NUMBER_MAX: Final = 2**31 - 1
 """CSeq (RFC 3261, 8.1.1.5); kept for every other number too."""
+REMEMBERED_MAX: Final = 2_048
+"""URIs, and addresses, whose reading is remembered: a call's messages name the same ones again and again."""
+REMEMBERED_CHARACTERS_MAX: Final = 200
+"""Of each: longer ones are read each time."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
 from chappe.operators.sip.errors import LocalError, RemoteError
 from chappe.operators.sip.syntax.grammar import Parameters
-from chappe.operators.sip.syntax.limits import PARAMETERS_MAX
+from chappe.operators.sip.syntax.limits import PARAMETERS_MAX, REMEMBERED_CHARACTERS_MAX, REMEMBERED_MAX
 
 # Beyond the RFC's user characters, "#" and brackets are written raw by exchanges ("#31#0123").
 _USER: Final = r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#\[\]]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])++"
@@ -140,6 +141,10 @@ Uri = SipUri | TelUri | OtherUri
 
 def parse_uri(text: str) -> Uri:
     """Raises RemoteError. The whole of `text` is the URI."""
+    return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS_MAX else _parse(text)
+
+
+def _parse(text: str) -> Uri:
     scheme = _SCHEME.match(text)
     if scheme is None:
         raise RemoteError("a URI has no scheme")
@@ -152,6 +157,9 @@ def parse_uri(text: str) -> Uri:
     if not _OTHER.fullmatch(rest):
         raise RemoteError("a URI holds characters that no URI has")
     return OtherUri(name, rest)
+
+
+_remembered: Final = lru_cache(maxsize=REMEMBERED_MAX)(_parse)
 
 
 def _parse_sip(text: str, rest: str, *, is_secure: bool) -> SipUri:

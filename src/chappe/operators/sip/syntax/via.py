@@ -98,7 +98,4 @@ def parse_via(text: str) -> Via:
     position = skip_blank(text, position)
     if position != len(text) and text[position] != ",":
         raise RemoteError("Via has something behind it")
-    if any(value is not None and CONTROL.search(value) for value in parameters.values()):
-        # We write it into our answers, and could not.
-        raise RemoteError("Via holds control characters")
     return Via(transport.upper(), host, port, parameters)

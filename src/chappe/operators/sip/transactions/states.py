@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from chappe.operators.sip.transactions.timing import Timing
 
 
-class Machine(Enum):
+class Machine(IntEnum):
     INVITE_CLIENT = auto()
     CLIENT = auto()
     INVITE_SERVER = auto()
     SERVER = auto()
 
 
-class State(Enum):
+class State(IntEnum):
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -33,7 +34,7 @@ class State(Enum):
     TERMINATED = auto()
 
 
-class Input(Enum):
+class Input(IntEnum):
     """What happens to a transaction."""
 
     PROVISIONAL = auto()
@@ -167,7 +168,7 @@ BEGIN: Final = MappingProxyType(
 )
 
 
-class Timer(Enum):
+class Timer(IntEnum):
     """By the letters of RFC 3261, table 4, and of RFC 6026. C is a proxy's: a call that only rings is ended by
     whoever placed it.
     """
@@ -186,10 +187,12 @@ class Timer(Enum):
     M = auto()
 
 
-TIMER_INPUT: Final = MappingProxyType(
-    dict.fromkeys((Timer.A, Timer.E, Timer.G), Input.RETRANSMIT)
-    | dict.fromkeys((Timer.B, Timer.F, Timer.H), Input.GIVE_UP)
-    | dict.fromkeys((Timer.D, Timer.I, Timer.J, Timer.K, Timer.L, Timer.M), Input.LINGER)
+_RETRANSMIT: Final[tuple[Timer, ...]] = (Timer.A, Timer.E, Timer.G)
+_GIVE_UP: Final[tuple[Timer, ...]] = (Timer.B, Timer.F, Timer.H)
+TIMER_INPUT: Final[Mapping[Timer, Input]] = MappingProxyType(
+    dict.fromkeys(Timer, Input.LINGER)
+    | dict.fromkeys(_RETRANSMIT, Input.RETRANSMIT)
+    | dict.fromkeys(_GIVE_UP, Input.GIVE_UP)
 )
 
 _STARTS: Final[Mapping[tuple[Machine, State], tuple[Timer, ...]]] = MappingProxyType(
@@ -217,6 +220,7 @@ class TimerStart:
     after_ms: int
 
 
+@lru_cache(maxsize=256)
 def timers_of(machine: Machine, state: State, timing: Timing, *, is_reliable: bool) -> tuple[TimerStart, ...]:
     """The timers that start when `state` is entered. 0 ms means at once; a timer that a reliable transport does
     without is left out.
