@@ -34,7 +34,7 @@ from chappe.operators.sip.media.messages import (
     Talk,
 )
 
-DETECTOR = "bench.listening:Energies"
+DETECTOR = "chappe.operators.sip.amd.detector:AnsweringDetector"
 WAIT_S_MAX = 20.0
 WARM_S = 0.5
 SOUND_S = 30

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chappe.operators.sip.media import library as libraries
 from chappe.operators.sip.media.detector import Piece
+from chappe.operators.sip.media.ear import STREAMS, Ear, ear_for_one_more
 from chappe.operators.sip.media.lateness import Lateness
 from chappe.operators.sip.media.library import Library
 from chappe.operators.sip.media.messages import (
@@ -341,6 +342,24 @@ def test_streams_are_spread_and_each_has_its_turn_in_time():
     for number in (*range(40), 100):
         wheel.remove(number)
     assert not any(wheel.at(tick) for tick in range(SLOTS))
+
+
+def test_detectors_are_filled_one_after_the_other_and_then_alike():
+    class Nothing:
+        def begin(self, stream): ...
+        def feed(self, pieces):
+            return []
+
+        def end(self, stream): ...
+
+    ears = [Ear(Nothing()) for _ in range(3)]
+    for number in range(3 * STREAMS + 30):
+        ear_for_one_more(ears).streams.add(number)
+        if number == STREAMS:
+            assert [len(ear.streams) for ear in ears] == [STREAMS, 1, 0]
+    assert [len(ear.streams) for ear in ears] == [STREAMS + 10] * 3
+    ears[1].streams -= set(list(ears[1].streams)[:20])
+    assert ear_for_one_more(ears) is ears[1]
 
 
 def test_the_library_has_a_limit_and_gives_room_back(monkeypatch):

@@ -15,6 +15,9 @@ from chappe.operators.sip.media.detector import Detector
 from chappe.operators.sip.media.engine import Engine
 from chappe.operators.sip.media.ports import Ports
 
+DETECTORS = 4
+"""They share the streams, and have their turns 5 ms apart."""
+
 
 def main(arguments: list[str]) -> int:
     descriptor, host, first, last, *factory = arguments
@@ -23,8 +26,8 @@ def main(arguments: list[str]) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _take_precedence()
-    detector = _made(factory[0]) if factory else None
-    engine = Engine(socket.socket(fileno=int(descriptor)), Ports(host, int(first), int(last)), detector)
+    detectors = [_made(factory[0]) for _ in range(DETECTORS)] if factory else []
+    engine = Engine(socket.socket(fileno=int(descriptor)), Ports(host, int(first), int(last)), detectors)
     # Reference counts free what streams leave; a collection would stop all of them for tens of milliseconds.
     gc.collect()
     gc.freeze()

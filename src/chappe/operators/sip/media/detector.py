@@ -27,9 +27,10 @@ class Piece(NamedTuple):
 
 
 class Detector(Protocol):
-    """One object for all streams, so that it can work on many at once. It must not block: streams wait for it.
+    """One object for many streams, so that it can work on them at once; there are a few of them (`ear.py`). It must not
+    block: whatever leaves waits for it.
 
-    An exception ends the listening on every stream of that call, and nothing else.
+    An exception ends the listening on every stream of that object, and nothing else.
     """
 
     def begin(self, stream: int) -> None:
@@ -37,7 +38,7 @@ class Detector(Protocol):
         ...
 
     def feed(self, pieces: Sequence[Piece]) -> Sequence[Finding]:
-        """What came in within the last 20 ms, of all streams; called at every 20 ms, also with nothing, so that time
+        """What came in within the last 20 ms, of all its streams; called at every 20 ms, also with nothing, so that time
         passes for streams on which nothing comes.
         """
         ...

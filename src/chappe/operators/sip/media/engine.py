@@ -11,11 +11,13 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from chappe.operators.sip.media.detector import Detector, Piece
+from chappe.operators.sip.media.ear import Ear, ear_for_one_more
 from chappe.operators.sip.media.lateness import Lateness
 from chappe.operators.sip.media.library import Library
 from chappe.operators.sip.media.messages import (
@@ -66,11 +68,10 @@ class ServerGone(Exception):
 class Engine:
     """`control` is the pipe to the server. `run` returns when it closes; it raises OSError where no port can be had."""
 
-    def __init__(self, control: socket.socket, ports: Ports, detector: Detector | None = None) -> None:
+    def __init__(self, control: socket.socket, ports: Ports, detectors: Sequence[Detector] = ()) -> None:
         self.library = Library()
         self._control = control
         self._ports = ports
-        self._detector = detector
         self._reader = PipeReader(msgspec.msgpack.Decoder(Command))
         self._out = bytearray()
         self._is_writing = False
@@ -78,8 +79,13 @@ class Engine:
         self._by_fd: dict[int, Stream] = {}
         self._by_ssrc: dict[int, Stream] = {}
         self._wheel: Wheel[Stream] = Wheel()
-        self._pieces: list[Piece] = []
-        self._listening: set[int] = set()
+        self._ears = [Ear(detector) for detector in detectors]
+        self._ear_at = {
+            number * DETECT_TICKS // len(self._ears): ear for number, ear in enumerate(self._ears)
+        }
+        """By the tick of each `DETECT_TICKS` in which it is its turn."""
+        self._ear_of: dict[int, Ear] = {}
+        """By stream that is listened to."""
         self._reports: deque[tuple[float, int]] = deque()
         """When a stream's next report is due; in order, for the time between is the same for all."""
         self._lateness = Lateness()
@@ -132,7 +138,7 @@ class Engine:
         return time.time()
 
     def listened(self, piece: Piece) -> None:
-        self._pieces.append(piece)
+        self._ear_of[piece.stream].pieces.append(piece)
 
     # Inside: time
 
@@ -142,8 +148,9 @@ class Engine:
             stream.turn()
         if turns:
             self._lateness.add((time.monotonic_ns() - due_ns) / 1000, len(turns))
-        if tick % DETECT_TICKS == 0 and self._listening:
-            self._detect()
+        ear = self._ear_at.get(tick % DETECT_TICKS)
+        if ear is not None and ear.streams:
+            self._detect(ear)
         reports = self._reports
         if reports:
             now_ms = time.monotonic() * 1000
@@ -164,20 +171,17 @@ class Engine:
             except OSError:
                 pass  # nobody needs this one
 
-    def _detect(self) -> None:
-        detector = self._detector
-        assert detector is not None
-        pieces, self._pieces = self._pieces, []
+    def _detect(self, ear: Ear) -> None:
         try:
-            findings = detector.feed(pieces)
+            findings = ear.feed()
         except Exception as error:
             # The detector is not ours: it may fail, the streams go on.
-            for number in list(self._listening):
+            for number in list(ear.streams):
                 self._end_listening(number)
                 self.tell(Detected(number, "", type(error).__name__, is_last=True))
             return
         for finding in findings:
-            if finding.stream in self._listening:
+            if finding.stream in ear.streams:
                 self.tell(Detected(finding.stream, finding.what, finding.reason, finding.is_last))
                 if finding.is_last:
                     self._end_listening(finding.stream)
@@ -283,10 +287,8 @@ class Engine:
             case Record():
                 stream.record(command.ms_max)
             case Listen():
-                if self._detector is not None and not stream.is_listening:
-                    stream.is_listening = True
-                    self._listening.add(stream.number)
-                    self._detector.begin(stream.number)
+                if self._ears and not stream.is_listening:
+                    self._listen(stream)
             case Bridge():
                 other = self._streams.get(command.other)
                 if other is not None and other is not stream:
@@ -322,7 +324,7 @@ class Engine:
     def _close(self, stream: Stream) -> None:
         number = stream.number
         counts = stream.finish()
-        if number in self._listening:
+        if number in self._ear_of:
             self._end_listening(number)
         self._wheel.remove(number)
         self._poll.unregister(stream.socket.fileno())
@@ -341,14 +343,20 @@ class Engine:
                 return
             stream.receive(data, source[:2], now_ms)
 
+    def _listen(self, stream: Stream) -> None:
+        ear = self._ear_of[stream.number] = ear_for_one_more(self._ears)
+        ear.streams.add(stream.number)
+        stream.is_listening = True
+        ear.detector.begin(stream.number)
+
     def _end_listening(self, number: int) -> None:
-        assert self._detector is not None
-        self._listening.discard(number)
+        ear = self._ear_of.pop(number)
+        ear.streams.discard(number)
         stream = self._streams.get(number)
         if stream is not None:
             stream.is_listening = False
         try:
-            self._detector.end(number)
+            ear.detector.end(number)
         except Exception as error:
             self.tell(Detected(number, "", type(error).__name__, is_last=True))
 
