@@ -59,6 +59,11 @@ BENCHMARKS = (
     Benchmark(
         "voice-calls", "bench.voice_calls", "calls a second from request to committed end, memory of a call"
     ),
+    Benchmark(
+        "detection",
+        "bench.detection",
+        "answering machines told from people in noise: how often, when, at which cost",
+    ),
     Benchmark("memory", "bench.memory", "resident memory from 10,000 to 1,000,000 messages"),
     Benchmark(
         "stored", "bench.stored", "end to end and status with 10,000,000 messages stored", is_long=True

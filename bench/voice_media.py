@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 from bench.figures import Context, Figure, Void
 from bench.machine import SERVER_CORE, cpu_s, pin_server, resident_mb
 from bench.rtp_far import Arrived, FarEnd
+from chappe.operators.sip.amd import DETECTOR
 from chappe.operators.sip.media.client import MediaProcess
 from chappe.operators.sip.media.messages import (
     Closed,
@@ -34,7 +35,6 @@ from chappe.operators.sip.media.messages import (
     Talk,
 )
 
-DETECTOR = "chappe.operators.sip.amd.detector:AnsweringDetector"
 WAIT_S_MAX = 20.0
 WARM_S = 0.5
 SOUND_S = 30

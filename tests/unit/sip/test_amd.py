@@ -15,6 +15,7 @@ from chappe.operators.sip.amd.detector import SLOTS, AnsweringDetector
 from chappe.operators.sip.amd.inflow import LOST, QUIET, WAITING_FRAMES_MAX, Inflow
 from chappe.operators.sip.amd.parameters import Parameters
 from chappe.operators.sip.media.detector import Finding, Piece
+from chappe.simulator.sounds import sound
 from tests.support.answers.calls import beep, silence
 from tests.support.trunked import babble
 
@@ -257,3 +258,15 @@ def test_parameters_are_in_order():
     assert list(parameters.beep_frames) == sorted(parameters.beep_frames)
     assert list(parameters.person_spans_ms) == sorted(parameters.person_spans_ms)
     assert parameters.machine_ms < parameters.unsure_ms
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("hello", ["person"]), ("greeting", ["machine", "ready"]), ("mailbox", ["machine", "ready"])],
+)
+def test_the_built_in_telephones_are_what_they_are(name, expected):
+    said = octets(silence(200)) + sound(name) + octets(silence(3000))
+    findings = told(said)
+    assert whats(findings)[: len(expected)] == expected
+    if "ready" in expected:
+        assert (findings[1][0] + 1) * FRAME >= 1600 + len(sound(name))

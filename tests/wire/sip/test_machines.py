@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from chappe.app import DETECTOR
 from chappe.audio.convert import encoded
 from chappe.audio.loudness import evened
 from chappe.audio.sound import Converted
 from chappe.calls.port import CallEnd, Script
+from chappe.operators.sip.amd import DETECTOR
 from tests.support.answers.calls import beep, silence
 from tests.support.answers.voices import Voice, Wave, said
 from tests.support.peers import need
