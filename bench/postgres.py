@@ -41,6 +41,8 @@ CREATE TABLE b_accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL);
 CREATE TABLE b_messages (id BIGSERIAL PRIMARY KEY, account_id BIGINT NOT NULL, text TEXT NOT NULL, cost BIGINT NOT NULL);
 INSERT INTO b_accounts VALUES (1, 1000000000000000);
 """
+_SESSIONS = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'chappe %'"
+_SIZE = "SELECT pg_database_size(current_database())"
 _PGBENCH_SCRIPT = """
 BEGIN;
 UPDATE b_accounts SET balance = balance - 38000 WHERE id = 1 AND balance >= 38000;
@@ -65,6 +67,9 @@ class _World:
         self._secret = folder / "secret.key"
         os.environ["CHAPPE_SECRET_FILE"] = str(self._secret)
         self._account = asyncio.run(_account(self._url))
+        self._of_worker: list[float] = []
+        self._resident_mb: list[float] = []
+        self._octets: list[float] = []
 
     def accepting(self, rounds: int, turn_s: float) -> list[Figure]:
         (nobody,) = free_ports(1)
@@ -84,12 +89,15 @@ class _World:
                 lambda: self._pgbench(turn_s), lambda: turn(alone, 1), rounds
             )
             messages = [turn(crowds, SIZE) for _ in range(rounds)]
+            sessions, resident_mb = self._sessions(), server.resident_mb
         self._verify(taken)
         return [
             Figure("sends on one account", "/s", subjects),
             Figure("sends / pgbench one by one", "x", ratios),
             Figure("pgbench one by one", "/s", references),
             Figure("messages in requests of 500", "/s", messages),
+            Figure("sessions of an API process", "", [sessions]),
+            Figure("resident, an API process", "MB", [resident_mb]),
         ]
 
     def dispatching(self) -> list[Figure]:
@@ -99,6 +107,9 @@ class _World:
             Figure("delivered by one worker", "/s", rates[:1]),
             Figure("delivered by two", "/s", rates[1:]),
             Figure("two workers / one", "x", [rates[1] / rates[0]]),
+            Figure("sessions of a worker", "", self._of_worker[:1]),
+            Figure("resident, a worker", "MB", self._resident_mb),
+            Figure("octets of a delivered message", "", self._octets),
         ]
 
     def _dispatched(self, workers: int) -> float:
@@ -106,16 +117,23 @@ class _World:
         folder.mkdir()
         self._url = self._postgres.url(self._postgres.create_database())
         account = asyncio.run(_account(self._url))
+        empty_octets = asyncio.run(_value(self._url, _SIZE))
         with Smsc(folder / "counters") as smsc, ExitStack() as stack:
             with self._chappe("api", smsc.port) as server:
                 count = BACKLOG // SIZE
                 load = drive(server.address, lists(account, count, SIZE), seconds=60.0, answers_max=count)
                 backlog = (load.answers + load.late) * SIZE
             began_s = time.perf_counter()
-            for number in range(workers):
+            started = [
                 stack.enter_context(self._chappe("worker", smsc.port, f"{workers}-{number}", pinned=False))
+                for number in range(workers)
+            ]
             asyncio.run(_until_delivered(self._url, backlog))
-            return backlog / (time.perf_counter() - began_s)
+            rate = backlog / (time.perf_counter() - began_s)
+            self._resident_mb += [server.resident_mb for server in started]
+            self._of_worker.append(self._sessions() / workers)
+            self._octets.append((asyncio.run(_value(self._url, _SIZE)) - empty_octets) / backlog)
+            return rate
 
     @contextmanager
     def _chappe(self, role: str, port: int, name: str = "", *, pinned: bool = True) -> Iterator[Server]:
@@ -127,6 +145,9 @@ class _World:
         pin = pin_server if pinned else lambda: os.sched_setaffinity(0, range(os.cpu_count() or 1))
         with Server(command, f"chappe {role}", environment=environment, pin=pin) as server:
             yield server
+
+    def _sessions(self) -> float:
+        return asyncio.run(_value(self._url, _SESSIONS))
 
     def _pgbench(self, seconds: float) -> float:
         time_s = max(1, round(seconds))
@@ -155,6 +176,14 @@ async def _account(url: str) -> Filled:
         return Filled(created.account_id, created.api_key, created.balance_micro)
     finally:
         await store.close()
+
+
+async def _value(url: str, sql: str) -> float:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
 
 
 async def _counts(url: str, account: Filled) -> tuple[int, int]:
