@@ -17,6 +17,7 @@ import pytest
 from chappe.cli import parser
 from chappe.partner.endpoints import ENDPOINTS
 from chappe.settings import FileSettings, Flags, load_settings
+from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "chappe"
@@ -282,8 +283,16 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(place), target
 
 
+def units(page: Path) -> list[str]:
+    """The systemd units that a page shows."""
+    return [block for block in blocks(page, "ini") if "[Service]" in block]
+
+
 def commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of every `chappe ...` in shell blocks and in code spans."""
+    """The arguments of every `chappe ...` in shell blocks, units and code spans."""
+    for unit in units(page):
+        for started in re.findall(r"^ExecStart=\S+/bin/chappe (.*)$", unit, re.MULTILINE):
+            yield shlex.split(started.replace("%i", "8000"))
     for line in "\n".join(blocks(page, "sh")).splitlines():
         words = shlex.split(line, comments=True)
         for number, word in enumerate(words):
@@ -305,6 +314,31 @@ def test_every_chappe_command_is_one_that_the_command_line_takes(page: Path) -> 
             except SystemExit:
                 # A group alone, such as `chappe account`, is named and not run.
                 assert "arguments are required: COMMAND" in said.getvalue(), (arguments, said.getvalue())
+
+
+def test_the_units_start_the_server_in_every_role() -> None:
+    started = [arguments for page in PAGES for unit in units(page) for arguments in [_of_unit(unit)]]
+    assert sorted(parser().parse_args(arguments).role or "all" for arguments in started) == [
+        "all",
+        "api",
+        "worker",
+    ]
+
+
+def _of_unit(unit: str) -> list[str]:
+    """What a unit gives to chappe; it must name the user, and stop as late as the server may need."""
+    lines = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+    assert lines["User"] == "chappe"
+    assert int(lines["TimeoutStopSec"]) > 10
+    assert lines["ExecStart"].startswith("/opt/chappe/.venv/bin/chappe ")
+    return shlex.split(lines["ExecStart"].replace("%i", "8000"))[1:]
+
+
+def test_every_query_runs_on_the_schema_of_today(postgres: PostgresServer, postgres_template: str) -> None:
+    queries = [query for page in PAGES for query in blocks(page, "sql") if "CREATE ROLE" not in query]
+    assert queries
+    for query in queries:
+        postgres.query_file(query, postgres_template)
 
 
 @every_page
