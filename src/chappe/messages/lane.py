@@ -143,6 +143,7 @@ class Lane:
     ) -> list[Found]:
         """What is due and no process's; it is `owner`'s then."""
         free = [row[0] for row in tx.all(_FREE, (self.route, now_ms, MESSAGES_PER_LOAD))]
+        messages.fetch(tx, free)
         found = self._recipients(tx, messages, routes, free)
         tx.run_many(_LEASE, [(str(owner), each.message.id, self.route) for each in found])
         return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import msgspec
 
 from chappe.messages.segments import segments
-from chappe.storage.database import Reader
+from chappe.storage.database import Reader, Transaction
 
 CACHE_MAX = 5_000
 
@@ -58,7 +59,18 @@ class MessageCache:
             return meta
         row = reader.one(_BY_ID, (message_id,))
         assert row is not None, f"message {message_id} is named but not stored"
-        meta = self._known[message_id] = MessageMeta(*row)
+        meta = MessageMeta(*row)
+        self._learn(meta)
+        return meta
+
+    def fetch(self, tx: Transaction, message_ids: Iterable[int]) -> None:
+        """Has the next `get` of each of these know it, by one journey to the database."""
+        missing = [(each,) for each in dict.fromkeys(message_ids) if each not in self._known]
+        if len(missing) > 1:
+            for row in tx.all_many(_BY_ID, missing):
+                self._learn(MessageMeta(*row))
+
+    def _learn(self, meta: MessageMeta) -> None:
+        self._known[meta.id] = meta
         if len(self._known) > CACHE_MAX:
             self._known.popitem(last=False)
-        return meta

@@ -6,8 +6,6 @@ said can be lost, and what is said twice changes nothing the second time.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,14 +14,22 @@ import structlog
 from chappe.logs import Sparing
 from chappe.messages.meta import MessageCache, MessageMeta
 from chappe.messages.port import FINAL_RECEIPTS, Departure, Operator, Outcome, Receipt, Reply, Submitted
-from chappe.messages.receipts import Found, find_submission, keep_unmatched, take_waiting
+from chappe.messages.receipts import (
+    Found,
+    find_submission,
+    find_submissions,
+    ids_waiting,
+    keep_unmatched,
+    take_waiting,
+)
 from chappe.messages.refund import refund
 from chappe.messages.states import State
+from chappe.messages.stop import says_stop
 from chappe.optouts.numbers import opt_out
 from chappe.storage.database import Transaction
 from chappe.storage.store import Store
 from chappe.webhooks.payloads import dlr_payload, reply_payload
-from chappe.webhooks.queue import Event, enqueue
+from chappe.webhooks.queue import Event, enqueue, enqueue_many
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("messages")
 
@@ -38,8 +44,6 @@ _FROM_RECEIPT: dict[str, State] = {
 REMATCH_MAX = 200
 CLOCKS_MS = 5_000
 """How far the clocks of several machines may be apart."""
-_STOP = re.compile(r"[\W_]*stop(?:sms|pub)?(?![^\W\d_])", re.IGNORECASE)
-_STOP_CHARACTERS = 500
 
 # Another process may have written it off as lost, which had taken this one for dead: the operator's word counts more.
 _ADD_SUBMISSION = (
@@ -65,6 +69,11 @@ _SENT = (
 _FINISH = (
     "UPDATE recipients SET state = ?, changed_at_ms = ? WHERE message_id = ? AND number = ?"
     f" AND state < {State.DELIVERED:d}"
+)
+_FINISH_TOLD = f"{_FINISH} RETURNING message_id, number, state, cost_micro"
+_RECEIPT = (
+    "UPDATE submissions SET receipt_state = ?, receipt_error = ?, receipt_at_ms = ?"
+    " WHERE message_id = ? AND number = ? AND attempt = ? AND part = ? AND receipt_at_ms IS NULL"
 )
 _REFUSE = (
     f"UPDATE recipients SET state = {State.REFUSED:d}, changed_at_ms = ?, refund_micro = cost_micro"
@@ -152,21 +161,19 @@ class CommittedOutcomes:
         posting_id = await self._store.ids("postings").take(count)
         event_id = await self._store.ids("events").take(count)
         first_id = await self._store.ids("receipts").take(count)
-        replies = sum(isinstance(outcome, Reply) for outcome in outcomes)
-        optout_id = await self._store.ids("optouts").take(replies) if replies else 0
+        receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+        replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
+        optout_id = await self._store.ids("optouts").take(len(replies)) if replies else 0
         now_ms = self._store.clock.now_ms()
         # Answers before receipts: a receipt in the same read as its response then finds it.
         submitted = [outcome for outcome in outcomes if isinstance(outcome, Submitted)]
-        others = [outcome for outcome in outcomes if not isinstance(outcome, Submitted)]
 
         def unit(tx: Transaction) -> _Batch:
             batch = _Batch(tx, operator, posting_id, event_id, first_id, optout_id, now_ms)
             self._answers(batch, submitted)
-            for outcome in others:
-                if isinstance(outcome, Receipt):
-                    self._receipt(batch, outcome)
-                else:
-                    self._reply(batch, outcome)
+            self._receipts(batch, receipts)
+            for reply in replies:
+                self._reply(batch, reply)
             return batch
 
         batch = await self._store.database.write(unit, background=True)
@@ -330,11 +337,18 @@ class CommittedOutcomes:
 
     # --- receipts -----------------------------------------------------------------------------------------
 
-    def _receipt(self, batch: _Batch, receipt: Receipt) -> None:
-        if receipt.state not in FINAL_RECEIPTS:
+    def _receipts(self, batch: _Batch, receipts: Sequence[Receipt]) -> None:
+        final = [receipt for receipt in receipts if receipt.state in FINAL_RECEIPTS]
+        if not final:
             return
         assert batch.operator is not None
         smsc = batch.operator.smsc
+        plain, others = find_submissions(batch.tx, smsc, final)
+        self._matched_together(batch, plain)
+        for receipt in others:
+            self._receipt(batch, smsc, receipt)
+
+    def _receipt(self, batch: _Batch, smsc: str, receipt: Receipt) -> None:
         found = find_submission(batch.tx, smsc, receipt)
         if found is not None:
             self._matched(batch, found, receipt.state, receipt.error)
@@ -347,8 +361,10 @@ class CommittedOutcomes:
         if batch.tx.one("SELECT 1 FROM unmatched_receipts LIMIT 1") is None:
             self._may_be_unmatched = self._is_shared  # another process may store one at any time
             return
-        for answer in answers:
-            if answer.outcome != "accepted" or not answer.smsc_message_id:
+        named = [a for a in answers if a.outcome == "accepted" and a.smsc_message_id]
+        waiting_ids = ids_waiting(batch.tx, operator.smsc, [answer.smsc_message_id for answer in named])
+        for answer in named:
+            if answer.smsc_message_id not in waiting_ids:
                 continue
             departure = answer.departure
             since_ms = departure.left_at_ms - (CLOCKS_MS if self._is_shared else 0)
@@ -360,18 +376,44 @@ class CommittedOutcomes:
                 self._matched(batch, found, waiting.state, waiting.error)
 
     def _matched(self, batch: _Batch, found: Found, state: str, error: str) -> None:
-        message_id, number, attempt, part = found
-        batch.tx.run(
-            "UPDATE submissions SET receipt_state = ?, receipt_error = ?, receipt_at_ms = ?"
-            " WHERE message_id = ? AND number = ? AND attempt = ? AND part = ? AND receipt_at_ms IS NULL",
-            (state, error, batch.now_ms, message_id, number, attempt, part),
-        )
+        message_id, number, _, _ = found
+        batch.tx.run(_RECEIPT, (state, error, batch.now_ms, *found))
         new = _FROM_RECEIPT[state]
         message = self._messages.get(batch.tx, message_id)
         total = len(message.parts)
         if new is State.DELIVERED and total > 1 and not _are_delivered(batch, message_id, number, total):
             return  # the other parts' receipts are on their way; sweep.py ends the wait
         self._finish(batch, message_id, number, new)
+
+    def _matched_together(self, batch: _Batch, matched: Sequence[tuple[Receipt, Found]]) -> None:
+        """As `_matched` for each, in a few journeys to the database for all."""
+        if not matched:
+            return
+        tx, now_ms = batch.tx, batch.now_ms
+        tx.run_many(_RECEIPT, [(receipt.state, receipt.error, now_ms, *found) for receipt, found in matched])
+        self._messages.fetch(tx, [found.message_id for _, found in matched])
+        ended: list[tuple[int, int, int, int]] = []
+        long: list[Found] = []
+        for receipt, found in matched:
+            new = _FROM_RECEIPT[receipt.state]
+            message = self._messages.get(tx, found.message_id)
+            if new is State.DELIVERED and len(message.parts) > 1:
+                long.append(found)
+            else:
+                ended.append((new, now_ms, found.message_id, found.number))
+        events: list[Event] = []
+        for message_id, number, state, cost_micro in tx.all_many(_FINISH_TOLD, ended):
+            message = self._messages.get(tx, message_id)
+            if message.url_dlr:
+                event_id = batch.next_event()
+                events.append(dlr_event(event_id, message, number, State(state), cost_micro, now_ms))
+        if events:
+            enqueue_many(tx, events)
+            batch.has_events = True
+        for found in long:
+            total = len(self._messages.get(tx, found.message_id).parts)
+            if _are_delivered(batch, found.message_id, found.number, total):
+                self._finish(batch, found.message_id, found.number, State.DELIVERED)
 
     def _finish(self, batch: _Batch, message_id: int, number: int, state: State) -> None:
         if batch.tx.run(_FINISH, (state, batch.now_ms, message_id, number)) == 0:
@@ -440,11 +482,6 @@ def _are_delivered(batch: _Batch, message_id: int, number: int, parts_total: int
         if receipt_state == "delivered" or (outcome == "accepted" and not smsc_message_id)
     }
     return len(over) == parts_total
-
-
-def says_stop(text: str) -> bool:
-    """Whether a reply is a STOP: its first word, whatever stands before and after it. "Stopper" is none."""
-    return _STOP.match(unicodedata.normalize("NFKC", text[:_STOP_CHARACTERS])) is not None
 
 
 def dlr_event(

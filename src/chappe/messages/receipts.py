@@ -8,6 +8,8 @@ where nothing agrees with the phone.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from chappe.messages.port import Receipt
@@ -27,6 +29,11 @@ _OPEN = (
     " WHERE smsc_message_id = ? AND smsc = ? AND receipt_at_ms IS NULL AND smsc_message_id <> ''"
     " ORDER BY message_id DESC LIMIT ?"
 )
+_OPEN_BY_ID = (
+    "SELECT smsc_message_id, message_id, number, attempt, part FROM submissions"
+    " WHERE smsc_message_id = ? AND smsc = ? AND receipt_at_ms IS NULL AND smsc_message_id <> ''"
+    " ORDER BY message_id DESC LIMIT ?"
+)
 _OPEN_FOR_PHONE = (
     f"SELECT message_id, number, attempt, part FROM ({_OPEN}) AS o WHERE number % {LAST_DIGITS} = ?"
     " ORDER BY message_id DESC LIMIT 1"
@@ -40,6 +47,9 @@ _WAITING = (
     "SELECT id, state, error, number, is_guess FROM unmatched_receipts WHERE smsc_message_id = ? AND smsc = ?"
     " AND received_at_ms >= ? ORDER BY is_guess, id LIMIT ?"
 )
+
+
+_HAS_WAITING = "SELECT smsc_message_id FROM unmatched_receipts WHERE smsc_message_id = ? AND smsc = ? LIMIT 1"
 
 
 class Found(NamedTuple):
@@ -76,6 +86,33 @@ def find_submission(tx: Transaction, smsc: str, receipt: Receipt) -> Found | Non
         elif place == 0 and rows:
             as_it_stands = Found(*rows[0])
     return as_it_stands
+
+
+def find_submissions(
+    tx: Transaction, smsc: str, receipts: Sequence[Receipt]
+) -> tuple[list[tuple[Receipt, Found]], list[Receipt]]:
+    """Those that are found by their id as it stands, in one journey to the database, each with its submission without
+    receipt; and those that are not so plain, to be looked for one by one once the others are written."""
+    counts = Counter(receipt.candidates[0] for receipt in receipts)
+    asked = [(name, smsc, SAME_ID_MAX) for name, count in counts.items() if count == 1]
+    by_id: dict[str, list[Found]] = {}
+    for name, *row in tx.all_many(_OPEN_BY_ID, asked):
+        by_id.setdefault(name, []).append(Found(*row))
+    plain: list[tuple[Receipt, Found]] = []
+    others: list[Receipt] = []
+    for receipt in receipts:
+        for found in by_id.get(receipt.candidates[0], ()):
+            if receipt.number is None or _same_phone(found.number, receipt.number):
+                plain.append((receipt, found))
+                break
+        else:
+            others.append(receipt)
+    return plain, others
+
+
+def ids_waiting(tx: Transaction, smsc: str, smsc_message_ids: Sequence[str]) -> set[str]:
+    """Of these ids, those under which receipts wait for their answer: in one journey to the database."""
+    return {name for (name,) in tx.all_many(_HAS_WAITING, [(each, smsc) for each in smsc_message_ids])}
 
 
 def keep_unmatched(tx: Transaction, smsc: str, receipt: Receipt, receipt_id: int, now_ms: int) -> None:

@@ -11,9 +11,9 @@ from chappe.administration.commands import Administration, CommandRefused, Messa
 from chappe.credit.ledger import HOUSE_TOP_UPS, Posting, post
 from chappe.credit.money import AMOUNT_MICRO_MAX, MICRO
 from chappe.messages import sweep
-from chappe.messages.outcomes import says_stop
 from chappe.messages.port import Departure, Receipt, Submitted
 from chappe.messages.states import State
+from chappe.messages.stop import says_stop
 from chappe.storage.database import Transaction
 from tests.unit.messages.world import NUMBER, PRICE, World
 
