@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chappe.audio.sound import Converted
-from chappe.calls.arriving import Answer, RecordingLimits, Redirect, Refuse
+from chappe.calls.arriving import Answer, Bridge, RecordingLimits, Redirect, Refuse
 from chappe.operators.sip.agent.digest import Authenticator
 from chappe.operators.sip.agent.events import Answered, OfferAnswered
 from chappe.operators.sip.incoming import IncomingCalls
@@ -383,3 +384,45 @@ async def test_what_is_asked_outside_of_calls_is_answered_to_those_we_know(bench
         peer.sendto(scan(1, port).replace(b"INVITE", b"OPTIONS"), ("127.0.0.1", bench.port))
         answer = await asyncio.get_running_loop().sock_recv(peer, 4096)
     assert answer.startswith(b"SIP/2.0 200 ")
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_a_trunk_sends_nothing_is_unexpected_and_the_next_call_is_taken(bench, seed):
+    await bench.open({"incoming_calls": 10_000, "concurrent_calls": 1000})
+    bench.arrivals.acts[CALLED] = records()
+    bench.arrivals.acts[CALLED + 1] = Bridge(33612345678, ring_s_max=5, call_s_max=60)
+    dice = random.Random(seed)
+    caller = await bench.callers.caller()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        port = peer.getsockname()[1]
+        for number in range(300):
+            message = bytearray(whole(number, port, CALLED + number % 2, caller.offer.encode()))
+            for _ in range(dice.randrange(4)):
+                place = dice.randrange(len(message))
+                if dice.random() < 0.5:
+                    message[place] = dice.randrange(256)
+                else:
+                    message[place : place + dice.randrange(40)] = dice.randbytes(dice.randrange(20))
+            peer.sendto(bytes(message), ("127.0.0.1", bench.port))
+            if number % 3 == 0:
+                cancel = whole(number, port, CALLED + number % 2, b"").replace(b"INVITE", b"CANCEL")
+                peer.sendto(cancel, ("127.0.0.1", bench.port))
+            await asyncio.sleep(0)
+    await (await bench.dial()).answered()
+    assert len(bench.arrivals.asked) > 50
+    assert bench.unexpected == 0
+    await bench.calls.stop()
+    assert bench.unexpected == 0
+
+
+def whole(number: int, port: int, called: int, body: bytes) -> bytes:
+    """An INVITE with everything in it that is read."""
+    head = scan(number, port).decode().replace("100@127.0.0.1 ", f"+{called}@127.0.0.1 ", 1)
+    more = (
+        "P-Asserted-Identity: <sip:+33612345678@h>\r\nP-Called-Party-ID: <sip:x@h>\r\nPrivacy: none\r\n"
+        "Diversion: <sip:+33162000009@h>;reason=no-answer\r\nHistory-Info: <sip:+33162000008@h>;index=1\r\n"
+        "Supported: timer, 100rel\r\nSession-Expires: 1800\r\nContent-Type: application/sdp\r\n"
+    )
+    head = head.replace("Content-Length: 0", f"{more}Content-Length: {len(body)}")
+    return head.encode() + body
