@@ -58,6 +58,11 @@ class Parameters:
     """... and words are found: `machine_ms` is this ..."""
     noisy_density: float = 0.5
     """... and `machine_density` this."""
+    near_db: float = 14.0
+    near_factor: float = 0.7
+    near_part: float = 0.27
+    """... but this part of the frames at so much of the loudest, which is at least that, is somebody near who speaks and
+    speaks: a machine, if nothing else decides. People say a word now and then."""
     silence_ms: int = 5000
     """Nobody says anything: taken for a person, for a machine speaks, and a person may listen."""
 
@@ -68,8 +73,8 @@ class Parameters:
     machine_density: float = 0.3
     """The part of that in which there was speech: noise that comes and goes is less dense."""
     unsure_ms: int = 11000
-    """Not decided by then is taken for a person: to speak to a machine too early loses a message, not to speak to a
-    person is rude, and to hang up on one worse."""
+    """Not decided by then is taken for a person (but see `near_db`): to speak to a machine too early loses a message,
+    not to speak to a person is rude, and to hang up on one worse."""
     ready_silence_ms: int = 2500
     """Silence after a machine's greeting by which its beep has come, or there is none."""
 

@@ -116,7 +116,7 @@ class Verdicts:
             if self._beep_end[slot] >= 0 or self._tones.run[slot] >= parameters.beep_frames[0]:
                 continue  # the tone decides
             spoken = f"{int(span[row]) * FRAME_MS} ms of speech"
-            if is_machine[row]:
+            if is_machine[row] or (is_unsure[row] and not is_silent[row] and voice.is_near[slot]):
                 words.append(self._decide(slot, State.MACHINE, "machine", spoken))
             elif is_person[row]:
                 reason = f"{spoken}, then silence"

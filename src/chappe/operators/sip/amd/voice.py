@@ -54,6 +54,8 @@ class Voice:
         """Frames of speech among those that are kept."""
         self.is_noisy: Flags = np.zeros(slots, np.bool_)
         """Other people's voices are there."""
+        self.is_near: Flags = np.zeros(slots, np.bool_)
+        """Somebody speaks into the telephone most of the time."""
         self.noise: Floats = np.zeros((slots, BANDS), np.float32)
         """Power of the noise by band."""
         self._smooth: Floats = np.zeros((slots, BANDS), np.float32)
@@ -72,7 +74,7 @@ class Voice:
     def reset(self, slot: int | slice) -> None:
         self.taken[slot] = self.voiced[slot] = self._base[slot] = 0
         self.first[slot] = self.last[slot] = -1
-        self.is_noisy[slot] = False
+        self.is_noisy[slot] = self.is_near[slot] = False
         self._smooth[slot] = 0
         self._scores[slot] = 0
         self._recent[slot] = 0
@@ -132,6 +134,9 @@ class Voice:
         )
         least = np.where(fluctuates, np.maximum(least, of_loudest), least)
         self.is_noisy[at] = fluctuates & (loudest < parameters.noisy_loudest_db)
+        step = (np.float32(parameters.near_factor) * loudest / STEP_DB).astype(np.intp)
+        above = below[:, -1] - below[np.arange(len(at)), step]
+        self.is_near[at] = (loudest >= parameters.near_db) & (above >= below[:, -1] * parameters.near_part)
         self._judge(at, least)
 
     # Inside
