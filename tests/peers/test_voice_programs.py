@@ -86,12 +86,11 @@ def test_an_audio_file_is_renamed(call: Call, customer: VoiceCustomer) -> None:
     assert call("audios")["datas"][0]["name"] == NAME
 
 
-def test_a_voice_message_is_deposited_and_its_end_told_by_get(
-    call: Call, customer: VoiceCustomer, mobiles: list[str]
-) -> None:
+def test_a_deposit_is_called_and_its_end_told_by_get(call: Call, customer: VoiceCustomer) -> None:
     token = customer.upload(WAV, NAME)
+    numbers = "0600000002,+33600000004"  # busy, unreachable: they take no time
     with Receiver() as receiver:
-        answer = call("deposit", token, "zoe@example.fr", ",".join(mobiles), "", receiver.url("/end"))
+        answer = call("deposit", token, "zoe@example.fr", numbers, "", receiver.url("/end"))
         (request,) = receiver.wait(1)
     assert answer == {
         "success": True,
@@ -106,7 +105,7 @@ def test_a_voice_message_is_deposited_and_its_end_told_by_get(
     assert re.fullmatch(r"NDA_\d{8}_\d{5}", query.pop("campaign_id"))
     assert query == {
         "campaign_token": answer["campaignId"],
-        "delivered_quantity": "2",
+        "delivered_quantity": "0",
         "total_quantity": "2",
     }
     assert customer.server.ask(CallShow(answer["campaignId"]))["noticeTo"] == "zoe@example.fr"

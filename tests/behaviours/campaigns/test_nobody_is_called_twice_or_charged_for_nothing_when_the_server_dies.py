@@ -1,7 +1,8 @@
 """kill -9 in mid-campaign, at instants of a call: the telephones at the far end of the trunk are the judge.
 
-Every round has two kills; between them seeds 0 to 3 have each instant with both settings of `on_lost_response`. Another
-one: `CHAPPE_CRASH_SEED=1234 pytest tests/behaviours/campaigns`.
+Every round has two kills; between them the seeds 0 to 3 have each instant with both settings of `on_lost_response`. On
+PostgreSQL a process is known to be dead after ten seconds only: one of them. Another one:
+`CHAPPE_CRASH_SEED=1234 pytest tests/behaviours/campaigns`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from tests.behaviours.campaigns.round import run_round
 from tests.support.postgres import PostgresServer
 
 _SEED = os.environ.get("CHAPPE_CRASH_SEED")
-SEEDS = [int(_SEED)] if _SEED else list(range(4))
-POSTGRES_SEEDS = [int(_SEED)] if _SEED else [1]
+SEEDS = [int(_SEED)] if _SEED else [0, 1, 2]
+POSTGRES_SEEDS = [int(_SEED)] if _SEED else [3]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
