@@ -6,12 +6,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Literal
+
+from chappe.operators.sip.rtp.laws import TO_OTHER
+from chappe.operators.sip.sdp.audio import CodecName
 
 Name = Literal["hello", "greeting", "mailbox"]
 """hello: "Allô ?". greeting: an answering machine's. mailbox: a network's own, short. Both end with a beep."""
-NAMES: Final[tuple[Name, ...]] = get_args(Name)
 
 
-def sound(name: Name) -> bytes:
-    return (Path(__file__).parent / "recordings" / f"{name}.alaw").read_bytes()
+def sound(name: Name, codec: CodecName = "PCMA") -> bytes:
+    octets = (Path(__file__).parent / "recordings" / f"{name}.alaw").read_bytes()
+    return octets if codec == "PCMA" else translated(octets, "PCMA")
+
+
+def translated(octets: bytes, codec: CodecName) -> bytes:
+    """From one law of G.711 to the other."""
+    return octets.translate(TO_OTHER[codec])

@@ -17,11 +17,12 @@ from chappe.operators.sip.errors import LocalError, RemoteError
 from chappe.operators.sip.media.library import SILENCE
 from chappe.operators.sip.media.messages import Closed, Connect, Heard, Opened, Play, Record, Refused, Talk
 from chappe.operators.sip.media.messages import Event as MediaEvent
-from chappe.operators.sip.sdp.audio import AudioSession, Endpoint
+from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
 from chappe.operators.sip.sdp.description import SessionDescription, parse_description
 from chappe.simulator import calls_seen
 from chappe.simulator.call_behaviours import CallBehaviour, call_behaviour
 from chappe.simulator.called import Called
+from chappe.simulator.sounds import translated
 from chappe.storage.database import StorageUnavailable, Transaction
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class TelephoneCall:
         self._opened: asyncio.Future[Opened | None] = asyncio.get_running_loop().create_future()
         self._established = asyncio.Event()
         self._closed = asyncio.Event()
+        self._codec: CodecName = "PCMA"
         self._heard: list[bytes] = []
+        """A-law."""
         self._seen = ""
         """How it ended, once it has."""
         self._behaving: asyncio.Task[None] | None = None
@@ -119,7 +122,7 @@ class TelephoneCall:
         await self._established.wait()
         assert self._stream is not None
         self._media.tell(Talk(self._stream))
-        self._media.tell(Play(self._stream, self._telephones.sounds[behaviour.says]))
+        self._media.tell(Play(self._stream, self._telephones.sound(behaviour.says, self._codec)))
         await asyncio.sleep(behaviour.hangs_up_after_s or CALL_S_MAX)
         self._hang_up()
 
@@ -128,7 +131,7 @@ class TelephoneCall:
 
     def _pick_up(self, opened: Opened) -> None:
         """Raises RemoteError for an offer that cannot be answered."""
-        self._endpoint = endpoint = Endpoint("127.0.0.1", opened.port, ("PCMA",), opened.rtcp_port)
+        self._endpoint = endpoint = Endpoint("127.0.0.1", opened.port, rtcp_port=opened.rtcp_port)
         if self._offered:
             answer, session = endpoint.answer(parse_description(self._offered), secrets.randbits(48))
             self._connect(session)
@@ -141,6 +144,7 @@ class TelephoneCall:
         stream = self._stream
         if stream is None:
             return
+        self._codec = session.codec
         self._media.tell(
             Connect(
                 stream,
@@ -219,7 +223,8 @@ class TelephoneCall:
                 self._stream = None
                 self._opened.set_result(None)
             case Heard():
-                self._heard.append(event.octets)
+                octets = event.octets
+                self._heard.append(octets if event.codec == "PCMA" else translated(octets, event.codec))
             case Closed():
                 self._stream = None
                 self._closed.set()

@@ -16,9 +16,10 @@ from chappe.operators.sip.amd import DETECTOR
 from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.errors import LocalError
 from chappe.operators.sip.media.client import MediaProcess
+from chappe.operators.sip.sdp.audio import CodecName
 from chappe.simulator import calls_seen
 from chappe.simulator.called import called_of, caller_of
-from chappe.simulator.sounds import NAMES, Name, sound
+from chappe.simulator.sounds import Name, sound
 from chappe.simulator.telephone_call import TelephoneCall
 from chappe.storage.store import Store
 
@@ -44,7 +45,7 @@ class Telephones:
         self.store = store
         self.on_change = on_change
         self.media = MediaProcess(HOST, detector=DETECTOR)
-        self.sounds: dict[Name, int] = {}
+        self._sounds: dict[tuple[Name, CodecName], int] = {}
         """Their numbers in the media process."""
         self._count_unexpected = count_unexpected
         self._calls: dict[asyncio.Task[None], TelephoneCall] = {}
@@ -58,7 +59,6 @@ class Telephones:
         now_ms = self.store.clock.now_ms()
         await self.store.database.write(lambda tx: calls_seen.cut_off(tx, now_ms), background=True)
         self.media.start_when_needed()
-        self.sounds = {name: self.media.load({"PCMA": sound(name)}) for name in NAMES}
         try:
             return await self._listen(port)
         except OSError as error:
@@ -91,6 +91,13 @@ class Telephones:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._moved.wait()
+
+    def sound(self, name: Name, codec: CodecName) -> int:
+        """Its number in the media process."""
+        number = self._sounds.get((name, codec))
+        if number is None:
+            number = self._sounds[name, codec] = self.media.load({codec: sound(name, codec)})
+        return number
 
     def on_unexpected(self, error: BaseException) -> None:
         self._count_unexpected()

@@ -8,13 +8,16 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 
+from chappe.audio import g711
 from chappe.operators.sip.agent.events import OfferAnswered
+from chappe.operators.sip.rtp.laws import TO_OTHER
 from chappe.settings import SettingsRefused
 from chappe.simulator.sounds import sound
 from tests.wire.simulator.caller import Caller, caller
@@ -108,6 +111,21 @@ async def test_a_telephone_that_cannot_be_had_refuses_without_ringing(
     assert await phone.refused() == (status, cause)
     shown = await seen(net, f"+336000000{digits}")
     assert (shown["state"], shown["answered_at"], shown["heard"]) == (state, None, None)
+
+
+async def test_a_caller_that_speaks_mu_law_hears_and_is_heard_in_it(net: Network, phone: Caller) -> None:
+    phone.endpoint = replace(phone.endpoint, codecs=("PCMU",))
+    phone.offer = phone.endpoint.offer(1)
+    call = phone.call("+33600000000")
+    await phone.answered()
+    await phone.hears(sound("hello", "PCMU"))
+    phone.say(SPEECH.translate(TO_OTHER["PCMA"]))
+    phone.hang_up(call)
+    shown = await seen(net, "+33600000000")
+    async with net.http.get(net.url + shown["heard"]) as answer:
+        samples, _ = soundfile.read(io.BytesIO(await answer.read()), dtype="int16")
+    sent = g711.decode(SPEECH, "alaw").astype(int)
+    assert abs(samples - sent).max() <= abs(sent).max() / 16  # as far as the two laws are apart
 
 
 async def test_nobody_answers_and_the_clock_can_be_advanced(net: Network, phone: Caller) -> None:
