@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from chappe.storage.move import move, moved_to
+from chappe.storage.database import StorageRefused
+from chappe.storage.move import MOVE_LOCK, move, moved_to
 from chappe.storage.postgres import PostgresDatabase
 from chappe.storage.postgres_connection import Connector
 from tests.support.postgres import PostgresServer
@@ -117,6 +118,26 @@ def test_a_move_that_dies_before_its_commit_is_done_by_the_next_one(
     assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "0"
     assert moved_to(database) is None
     assert "since an earlier try" not in old.run("database", "move", "--to", url)
+
+
+def test_two_moves_at_once_are_one(tmp_path: Path, postgres: PostgresServer) -> None:
+    """From two copies of a folder, as on two machines."""
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    name = postgres.create_database()
+    url, database = postgres.url(name), old.data / "chappe.db"
+
+    async def both() -> None:
+        await (await PostgresDatabase.open(url)).close()
+        first = await Connector(url).link()
+        await first.connection.execute(f"SELECT pg_advisory_lock({MOVE_LOCK})")
+        with pytest.raises(StorageRefused, match="another move into this database is under way"):
+            await move(database, Connector(url), "elsewhere", lambda *_: None)
+        await first.connection.close()
+
+    asyncio.run(both())
+    assert moved_to(database) is None
+    old.run("database", "move", "--to", url)
 
 
 def test_the_old_store_is_marked_before_the_new_one_is_committed(

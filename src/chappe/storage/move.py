@@ -23,6 +23,8 @@ from chappe.storage.sqlite_connection import open_reader, open_writer
 MARK = "moved_to"
 """The row of `meta` that says so; its value is where to, without a password."""
 REPORT_ROWS = 1000
+MOVE_LOCK = 0x6D6F7665
+"""The number of the advisory lock; it goes with the session."""
 # What each side says of itself.
 _NOT_COPIED = {
     "alembic_version": "",
@@ -53,6 +55,8 @@ async def move(source: Path, target: Connector, where: str, report: Report) -> M
     try:
         with closing(open_reader(source)) as reader:
             reader.execute("BEGIN")
+            if not await link.connection.fetchval("SELECT pg_try_advisory_lock($1)", MOVE_LOCK):
+                raise StorageRefused("another move into this database is under way")
             tables = _tables(reader)
             rows = {table: _count(reader, table) for table in tables}
             there = await _counts(link.connection, tables)

@@ -30,6 +30,8 @@ STATEMENT_S_MAX: Final = 5.0
 CHANGED: Final = "processes"
 ROUTE_KEPT_S: Final = 600.0
 """How long a route that nobody sends by any more is left alone: a process, or its machine, may be starting again."""
+CLOCK_S_MAX: Final = 5.0
+"""How far this machine's clock may be from the database's before it is said."""
 ROUTES_S: Final = 60.0
 """Between two times that a process says what it sends by."""
 
@@ -76,6 +78,7 @@ class PostgresPresence:
         self._role: Role = "all"
         self._configuration = ""
         self._others_differ: frozenset[str] = frozenset()
+        self._is_clock_wrong = False
         self._routes: dict[str, Sequence[str]] = {}
         self._say_routes_at_s = 0.0
         self._link: Link | None = None
@@ -249,7 +252,11 @@ class PostgresPresence:
             else []
         )
 
-        def beat(tx: Transaction) -> tuple[bool, bool, list[tuple[int, Role, str, str]], dict[str, int]]:
+        began_s = time.time()
+
+        def beat(
+            tx: Transaction,
+        ) -> tuple[bool, bool, list[tuple[int, Role, str, str]], dict[str, int], float]:
             is_known = tx.run(_BEAT, (self._id,)) == 1
             is_held = tx.one(_HELD, (_PROCESS_LOCK, self._id)) is not None
             if is_known and binds != self._told_binds:
@@ -260,9 +267,12 @@ class PostgresPresence:
                 tx.run_many(_SERVE, routes)
                 tx.run(_FORGET_ROUTES)
             alive: list[Any] = tx.all(_ALIVE)
-            return is_known, is_held, alive, {o: int(n) for o, n in tx.all(_ALL_BINDS)}
+            row = tx.one(f"SELECT {_NOW_MS}")
+            assert row is not None
+            return is_known, is_held, alive, {o: int(n) for o, n in tx.all(_ALL_BINDS)}, row[0] / 1000
 
-        is_known, is_held, alive, all_binds = await self._database.write_light(beat)
+        is_known, is_held, alive, all_binds, theirs_s = await self._database.write_light(beat)
+        self._compare_clocks(began_s, theirs_s, time.time())
         for operator, count in binds.items():
             if count and not self._told_binds.get(operator):
                 self._told_at_s[operator] = time.monotonic()
@@ -300,6 +310,18 @@ class PostgresPresence:
         else:
             _log.info("the processes on this database have the same [[routes]] and [[operators]] again")
         self._others_differ = differ
+
+    def _compare_clocks(self, before_s: float, theirs_s: float, after_s: float) -> None:
+        """Dates of sending, limits and what is taken for late depend on this machine's clock."""
+        is_wrong = not before_s - CLOCK_S_MAX <= theirs_s <= after_s + CLOCK_S_MAX
+        if is_wrong and not self._is_clock_wrong:
+            _log.error(
+                "this machine's clock is not that of the database: messages leave at wrong times",
+                seconds_ahead=round(after_s - theirs_s, 1),
+            )
+        elif self._is_clock_wrong and not is_wrong:
+            _log.info("this machine's clock is that of the database again")
+        self._is_clock_wrong = is_wrong
 
     def _drop_if_any(self) -> None:
         if self._link is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,6 +203,24 @@ async def test_two_configurations_at_work_are_seen_by_both(two: Two) -> None:
     async with asyncio.timeout(60):
         while presences[0].others_differ:
             await asyncio.sleep(0.01)
+
+
+async def test_a_machine_whose_clock_is_wrong_says_so(
+    two: Two, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    presence = two.one.store.database.presence
+    assert isinstance(presence, PostgresPresence)
+    await start(two.one, "33")
+    await start(two.other, "33")
+    assert not presence._is_clock_wrong
+    now_s = time.time
+    with monkeypatch.context() as patch:
+        patch.setattr("chappe.storage.postgres_presence.time.time", lambda: now_s() + 60)
+        await presence._beat()
+        assert presence._is_clock_wrong
+    await presence._beat()
+    assert not presence._is_clock_wrong
+    assert "this machine's clock is not that of the database" in capsys.readouterr().out
 
 
 # --- one that was taken for dead, and is not --------------------------------------------------------------
