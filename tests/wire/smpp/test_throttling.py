@@ -150,6 +150,28 @@ async def test_a_throttled_part_goes_by_another_bind_when_its_own_is_gone(
     assert operator.free_slots == 8
 
 
+async def test_a_part_that_waits_for_a_slot_lets_throttled_ones_pass_that_have_theirs(
+    bench: Bench, smsc: ScriptedSmsc
+) -> None:
+    throttling = True
+
+    def answer(peer: Peer, request: SubmitSm) -> Response | None:
+        return request.response(Status.ESME_RTHROTTLED) if throttling else accept(peer, request)
+
+    smsc.answer = answer
+    operator = await bench.start(window=4)
+    operator.submit([departure(number) for number in range(1, 4)])
+    # One slot is free: of a message that is longer than that, the second part waits before what is throttled.
+    operator.submit([departure(4, "first", "second")])
+    await until(lambda: len(smsc.submits) == 4)
+    await settle()
+    throttling = False
+    await advance(5)
+    assert len(bench.outcomes.words()) == 5
+    assert {outcome for _, _, outcome in bench.outcomes.words()} == {"accepted"}
+    assert operator.free_slots > 0
+
+
 async def test_throttled_parts_leave_nothing_behind_at_the_stop(bench: Bench, smsc: ScriptedSmsc) -> None:
     smsc.answer = lambda peer, request: request.response(Status.ESME_RTHROTTLED)
     operator = await bench.start()

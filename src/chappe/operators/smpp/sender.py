@@ -152,6 +152,8 @@ class Sender:
         while queue and written < allowed:
             connection = self._connection_for(queue[0])
             if connection is None:
+                if self._let_slot_holder_pass():
+                    continue
                 break
             if not self._send(queue.popleft(), connection, now_ms):
                 break
@@ -161,6 +163,20 @@ class Sender:
             self._pacing.took(written)
         for connection in touched:
             connection.flush()
+
+    def _let_slot_holder_pass(self) -> bool:
+        """Where the first has no slot and the windows are full: of what was throttled behind it and kept its slots, one
+        goes first. Else each would wait for the other.
+        """
+        queue = self._queue
+        if queue[0].connection is not None:
+            return False
+        for index, submission in enumerate(queue):
+            if submission.connection is not None and not submission.connection.is_paused:
+                del queue[index]
+                queue.appendleft(submission)
+                return True
+        return False
 
     def _connection_for(self, submission: Submission) -> Connection | None:
         """Where it has its slot already, else the window with the most room."""
