@@ -150,7 +150,8 @@ def test_the_old_store_is_marked_before_the_new_one_is_committed(
     with pytest.raises(AssertionError) as refused:
         old.start()
     assert "was moved to postgresql://elsewhere/x" in str(refused.value)
-    old.run("database", "move", "--undo")
+    old.run("database", "move", "--undo", exit_code=1)
+    old.run("database", "move", "--undo", "--force")
     with old:
         pass
     old.run("database", "move", "--to", _unmoved(postgres))

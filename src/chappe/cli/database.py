@@ -28,12 +28,13 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
         description=(
             "Copies the store of a data folder into an empty PostgreSQL database, and verifies it on both sides."
             " Stop the server first. Afterwards the data folder's own database is not opened any more, so that nothing"
-            " is sent twice; --undo makes it usable again, which is right only while nothing was done on PostgreSQL."
+            " is sent twice; --undo --force makes it usable again, which is right only while nothing was done on PostgreSQL."
         ),
     )
     what = move.add_mutually_exclusive_group(required=True)
     what.add_argument("--to", metavar="URL", help="postgresql://USER@HOST/DATABASE")
     what.add_argument("--undo", action="store_true", help="use the data folder's own database again")
+    move.add_argument("--force", action="store_true", help="with --undo: nothing was done on PostgreSQL")
     move.add_argument("--data", metavar="DIR", help="data folder (CHAPPE_DATA; default ./var)")
     move.set_defaults(run=_move)
 
@@ -46,6 +47,11 @@ def _move(options: argparse.Namespace) -> int:
         folder.hold(as_server=False)
         try:
             if options.undo:
+                if not options.force:
+                    raise Refused(
+                        "what was accepted, sent or debited on PostgreSQL would be unknown here, and sent twice:"
+                        " stop every process there, and say --undo --force if nothing was done there"
+                    )
                 return asyncio.run(_undo(folder))
             return asyncio.run(_move_store(folder, options.to))
         finally:
