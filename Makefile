@@ -42,7 +42,7 @@ test: setup-dev ## all tests; with CI=true a missing peer or language is a failu
 test-peers: ## installs the independent programs that the tests drive (Debian, as root)
 	tests/peers/install-debian.sh
 
-check: setup-dev ## format, lint, types, import rules, unit tests: under a minute
+check: setup-dev ## format, lint, types, import rules, unit tests: two to three minutes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
