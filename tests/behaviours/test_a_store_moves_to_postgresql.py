@@ -14,14 +14,18 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from chappe.storage.database import StorageRefused
-from chappe.storage.move import MOVE_LOCK, move, moved_to
+from chappe.storage import move as move_module
+from chappe.storage.database import StorageRefused, StorageUnavailable
+from chappe.storage.move import MOVE_LOCK, mark, move, moved_to, take_back
 from chappe.storage.postgres import PostgresDatabase
 from chappe.storage.postgres_connection import Connector
+from tests.support.cut import CuttingProxy
 from tests.support.postgres import PostgresServer
-from tests.support.server import ChappeServer
+from tests.support.server import CHAPPE, ChappeServer, clean_environment
 
 HTTP_S_MAX = 20
+POLL_S = 0.02
+WAITS_FOR_RECIPIENTS = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'recipients'::regclass"
 
 
 def _send(server: ChappeServer, key: str, **more: object) -> dict[str, Any]:
@@ -118,6 +122,156 @@ def test_a_move_that_dies_before_its_commit_is_done_by_the_next_one(
     assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "0"
     assert moved_to(database) is None
     assert "since an earlier try" not in old.run("database", "move", "--to", url)
+
+
+def test_a_move_that_is_killed_while_it_copies_is_done_by_the_next_one(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    name = postgres.create_database()
+    url = postgres.url(name)
+
+    async def kill_it() -> None:
+        await (await PostgresDatabase.open(url)).close()
+        blocker = (await Connector(url).link()).connection
+        async with blocker.transaction(isolation="read_committed", readonly=False):
+            await blocker.execute("LOCK TABLE recipients IN EXCLUSIVE MODE")
+            moving = await asyncio.create_subprocess_exec(
+                *(CHAPPE, "database", "move", "--data", old.data, "--to", url),
+                env=clean_environment(),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                async with asyncio.timeout(HTTP_S_MAX):
+                    while not await blocker.fetchval(WAITS_FOR_RECIPIENTS):
+                        assert moving.returncode is None, "it ended by itself"
+                        await asyncio.sleep(POLL_S)
+            finally:
+                moving.kill()
+                await moving.wait()
+        await blocker.close()
+
+    asyncio.run(kill_it())
+    assert "since an earlier try" not in old.run("database", "move", "--to", url)
+
+
+def test_a_move_that_is_cut_off_while_it_copies_says_so_and_is_done_by_the_next_one(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    name = postgres.create_database()
+    url, database = postgres.url(name), old.data / "chappe.db"
+    with CuttingProxy(postgres.port) as proxy:
+
+        def cut(table: str, done: int, total: int) -> None:
+            if table == "recipients" and done == total:
+                proxy.cut_all()
+
+        async def half() -> None:
+            await (await PostgresDatabase.open(url)).close()
+            with pytest.raises(StorageUnavailable, match="run the command again"):
+                await move(database, Connector(postgres.url(name, port=proxy.port)), "elsewhere", cut)
+
+        asyncio.run(half())
+    assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "0"
+    assert "since an earlier try" not in old.run("database", "move", "--to", url)
+
+
+def test_a_move_that_dies_between_mark_and_commit_leaves_no_store_that_sends(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    name = postgres.create_database()
+    url, database = postgres.url(name), old.data / "chappe.db"
+
+    class Died(Exception):
+        pass
+
+    def mark_and_die(source: Path, where: str | None) -> None:
+        mark(source, where)
+        raise Died
+
+    async def half() -> None:
+        await (await PostgresDatabase.open(url)).close()
+        with monkeypatch.context() as patched, pytest.raises(Died):
+            patched.setattr(move_module, "mark", mark_and_die)
+            await move(database, Connector(url), "elsewhere", lambda *_: None)
+
+    asyncio.run(half())
+    old.run("account", "list", exit_code=1)
+    assert "since an earlier try" not in old.run("database", "move", "--to", url)
+    old.run("account", "list", exit_code=1)
+
+
+def test_a_move_is_taken_back_while_nothing_was_done_on_postgresql(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    old = ChappeServer(tmp_path)
+    key, sent, later = _filled(old)
+    name = postgres.create_database()
+    url = postgres.url(name)
+    old.run("database", "move", "--to", url)
+    old.run("database", "move", "--undo", "--from", _unmoved(postgres), exit_code=1)
+    assert url not in old.run("database", "move", "--undo", "--from", url), "the password is printed"
+    assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "0"
+    with old:
+        assert _get(old, "bulk-status", key, messageId=sent)["StatutResponse_List"]
+        assert _get(old, "message-cancel", key, messageId=later)["success"] is True
+    old.run("check")
+    old.run("database", "move", "--to", url)
+    assert postgres.query("SELECT COUNT(*) FROM accounts", name) == "1"
+
+
+def test_a_move_that_dies_while_it_is_taken_back_is_taken_back_by_the_next_try(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = ChappeServer(tmp_path)
+    _filled(old)
+    url = _unmoved(postgres)
+    old.run("database", "move", "--to", url)
+    database = old.data / "chappe.db"
+    where = moved_to(database)
+    assert where is not None
+
+    class Died(Exception):
+        pass
+
+    def die(source: Path, where: str | None) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched, pytest.raises(Died):
+        patched.setattr(move_module, "mark", die)
+        asyncio.run(take_back(database, Connector(url), where))
+    old.run("account", "list", exit_code=1)
+    old.run("database", "move", "--undo", "--from", url)
+    old.run("account", "list")
+
+
+@pytest.mark.parametrize("done", ["a credit", "a server"])
+def test_a_move_is_not_taken_back_when_something_was_done_on_postgresql(
+    tmp_path: Path, postgres: PostgresServer, done: str
+) -> None:
+    old = ChappeServer(tmp_path)
+    key, _, _ = _filled(old)
+    url = _unmoved(postgres)
+    old.run("database", "move", "--to", url)
+    new = ChappeServer(
+        tmp_path / "new",
+        environment={"CHAPPE_DATABASE": url, "CHAPPE_SECRET_FILE": str(old.data / "secret.key")},
+    )
+    if done == "a credit":
+        new.run("account", "credit", "ana@example.org", "5")
+    else:
+        with new:
+            _send(new, key)
+    old.run("database", "move", "--undo", "--from", url, exit_code=1)
+    old.run("account", "list", exit_code=1)
+    new.run("account", "list")
+    new.run("check")
 
 
 def test_two_moves_at_once_are_one(tmp_path: Path, postgres: PostgresServer) -> None:

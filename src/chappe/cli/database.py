@@ -28,13 +28,19 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
         description=(
             "Copies the store of a data folder into an empty PostgreSQL database, and verifies it on both sides."
             " Stop the server first. Afterwards the data folder's own database is not opened any more, so that nothing"
-            " is sent twice; --undo --force makes it usable again, which is right only while nothing was done on PostgreSQL."
+            " is sent twice. --undo --from URL makes it usable again, while nothing was done on PostgreSQL, and empties the"
+            " database there; --undo --force does without looking."
         ),
     )
     what = move.add_mutually_exclusive_group(required=True)
     what.add_argument("--to", metavar="URL", help="postgresql://USER@HOST/DATABASE")
     what.add_argument("--undo", action="store_true", help="use the data folder's own database again")
-    move.add_argument("--force", action="store_true", help="with --undo: nothing was done on PostgreSQL")
+    move.add_argument(
+        "--from", dest="source", metavar="URL", help="with --undo: the PostgreSQL database, to compare"
+    )
+    move.add_argument(
+        "--force", action="store_true", help="with --undo: it is gone, or nothing was done there"
+    )
     move.add_argument("--data", metavar="DIR", help="data folder (CHAPPE_DATA; default ./var)")
     move.set_defaults(run=_move)
 
@@ -47,12 +53,12 @@ def _move(options: argparse.Namespace) -> int:
         folder.hold(as_server=False)
         try:
             if options.undo:
-                if not options.force:
+                if options.source is None and not options.force:
                     raise Refused(
-                        "what was accepted, sent or debited on PostgreSQL would be unknown here, and sent twice:"
-                        " stop every process there, and say --undo --force if nothing was done there"
+                        "what was accepted, sent or debited on PostgreSQL would be unknown here, and sent twice: stop"
+                        " every process there and say --undo --from URL, which compares; --undo --force if it is gone"
                     )
-                return asyncio.run(_undo(folder))
+                return asyncio.run(_undo(folder, options.source))
             return asyncio.run(_move_store(folder, options.to))
         finally:
             folder.release()
@@ -60,12 +66,18 @@ def _move(options: argparse.Namespace) -> int:
         raise Refused(str(refused)) from refused
 
 
-async def _undo(folder: Folder) -> int:
-    from chappe.storage.move import mark
+async def _undo(folder: Folder, url: str | None) -> int:
+    from chappe.storage.move import mark, take_back
+    from chappe.storage.postgres_connection import Connector
 
     store = await open_store(folder, although_moved=True)
     await store.close()
-    mark(folder.database, None)
+    if url is None:
+        mark(folder.database, None)
+    else:
+        where = _where(url)
+        await take_back(folder.database, Connector(url), where)
+        print(f"{where} held the same, and is empty now")
     print(f"the store in {folder.path} is in use again")
     return 0
 
@@ -128,6 +140,6 @@ def _where(url: str) -> str:
     """The URL without its password."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres"):
-        raise Refused("--to takes a postgresql:// URL")
+        raise Refused("not a postgresql:// URL")
     host = parts.netloc.rpartition("@")[2]
     return f"postgresql://{host}{parts.path}"

@@ -1,4 +1,4 @@
-"""PostgreSQL is read-only, or has no connection left: requests are refused whole, nothing is lost, and it goes on after."""
+"""PostgreSQL is read-only or full, or has no connection left: requests are refused whole, and it goes on afterwards."""
 
 from __future__ import annotations
 
@@ -69,6 +69,38 @@ def test_writes_are_answered_503_while_the_database_is_read_only(tmp_path: Path)
                     ),
                     "what was accepted is delivered",
                 )
+            assert server.run("check") == "every invariant holds\n"
+            server.assert_no_traceback()
+
+
+# What a full disk is to a session: the statement fails with 53100, and the transaction with it.
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON messages FOR EACH STATEMENT EXECUTE FUNCTION full_disk();
+CREATE TRIGGER full_disk BEFORE INSERT ON recipients FOR EACH STATEMENT EXECUTE FUNCTION full_disk();
+"""
+
+
+def test_sends_are_answered_503_while_the_disk_is_full(tmp_path: Path) -> None:
+    with PostgresServer() as postgres:
+        database = postgres.create_database()
+        environment = variables(postgres, database, tmp_path)
+        with ChappeServer(tmp_path, environment=environment, rate_limits=False) as server:
+            key = server.create_account("ana@example.fr")["apiKey"]
+            assert send(server, key)[0] == 200
+            before = balance(server, key)
+            postgres.query(FULL, database)
+            for _ in range(5):
+                assert send(server, key) == (503, 0)
+            assert balance(server, key) == before
+            postgres.query("DROP FUNCTION full_disk CASCADE", database)
+            status, message_id = send(server, key)
+            assert status == 200
+            until(
+                lambda: set(status_words(server.base_url, key, message_id).values()) == {"Delivered"},
+                "what is accepted afterwards is delivered",
+            )
             assert server.run("check") == "every invariant holds\n"
             server.assert_no_traceback()
 
