@@ -29,6 +29,10 @@ _CALLEE: Final = (
     "INSERT INTO callees (campaign_id, number, state, cost_micro, refund_micro, attempts, operator, due_at_ms,"
     f" changed_at_ms) VALUES (?, ?, {State.WAITING:d}, ?, 0, 0, '', ?, ?)"
 )
+# It changes nothing, and keeps the row: whoever deletes the file, or refuses it, was before or comes after.
+_HOLD_FILE: Final = (
+    "UPDATE audio_files SET state = state WHERE id = ? AND state = 'valid' AND deleted_at_ms IS NULL"
+)
 
 
 class CampaignAcceptor:
@@ -68,7 +72,7 @@ def _write(
     ]
     if not left:
         raise NobodyToCall
-    if request.audio_id is not None and not _audio_is_there(tx, request.audio_id):
+    if request.audio_id is not None and not tx.run(_HOLD_FILE, (request.audio_id,)):
         raise AudioGone
     cost_micro = sum(cost for _, cost in left)
     dues = [first_due_ms(request, number, now_ms) for number, _ in left]
@@ -119,7 +123,3 @@ def first_due_ms(request: CampaignRequest, number: int, now_ms: int) -> int:
     """When a number may be called first: at the date asked for, and for marketing not before its hours open."""
     due_at_ms = max(request.due_at_ms or now_ms, now_ms)
     return next_opening("voice", due_at_ms, zone_of(f"+{number}")) if request.is_marketing else due_at_ms
-
-
-def _audio_is_there(tx: Transaction, audio_id: int) -> bool:
-    return tx.one("SELECT 1 FROM audio_contents WHERE audio_id = ?", (audio_id,)) is not None

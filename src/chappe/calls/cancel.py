@@ -30,6 +30,7 @@ async def cancel_campaign(store: Store, account_id: int, token: str) -> int:
     now_ms = store.clock.now_ms()
 
     def unit(tx: Transaction) -> int:
+        ids.anew()
         row = tx.one(
             "SELECT id, due_at_ms, cost_micro, callee_count, cancelled_at_ms FROM campaigns"
             " WHERE token = ? AND account_id = ?",

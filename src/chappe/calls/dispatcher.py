@@ -159,6 +159,7 @@ class CallDispatcher:
         owner = self._store.database.presence.id
 
         def unit(tx: Transaction) -> list[bool]:
+            ids.anew()
             return [let_call(tx, due, trunk.name, owner, ids, now_ms) for due, trunk, _ in plan]
 
         leaves = await self._store.database.write(unit, background=True)

@@ -35,6 +35,7 @@ async def expire(store: Store, campaigns: CampaignCache) -> bool:
     ids = Ids(await store.ids("postings").take(PAGE), await store.ids("events").take(2 * PAGE))
 
     def unit(tx: Transaction) -> int:
+        ids.anew()
         if not tx.try_lock("overdue calls"):
             return 0
         rows = tx.all(_OVERDUE, (now_ms - WAIT_MS_MAX,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from chappe.calls.campaign import Campaign
@@ -25,23 +25,26 @@ _COUNTS: Final = (
 )
 
 
-@dataclass
 class Ids:
-    """Ids taken before the transaction, handed out within it."""
+    """Ids taken before the transaction, handed out within it; a unit begins with `anew`, for it may be run again."""
 
-    posting_id: int
-    event_id: int
-    events: int = field(default=0)
-    """Events that were queued."""
+    def __init__(self, first_posting_id: int, first_event_id: int) -> None:
+        self._first_posting_id, self._first_event_id = first_posting_id, first_event_id
+        self.anew()
+
+    def anew(self) -> None:
+        """What was handed out was taken back with the transaction: ids beyond those taken are somebody else's."""
+        self.postings = 0
+        self.events = 0
+        """Events that were queued."""
 
     def posting(self) -> int:
-        self.posting_id += 1
-        return self.posting_id - 1
+        self.postings += 1
+        return self._first_posting_id + self.postings - 1
 
     def event(self) -> int:
-        self.event_id += 1
         self.events += 1
-        return self.event_id - 1
+        return self._first_event_id + self.events - 1
 
 
 @dataclass(frozen=True, slots=True)

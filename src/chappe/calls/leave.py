@@ -48,6 +48,8 @@ def let_call(tx: Transaction, due: Due, trunk: str, owner: int, ids: Ids, now_ms
         if opens_ms > now_ms:
             tx.run(_LATER, (opens_ms, now_ms, campaign.id, number))
             return False
+        if not tx.try_lock(f"attempts of account {campaign.account_id} at {number}"):
+            return False  # another process counts and calls this moment; the next look finds what it did
         since_ms = now_ms - ATTEMPTS_DAYS * _DAY_MS
         row = tx.one(_ATTEMPTS, (campaign.account_id, number, since_ms))
         assert row is not None

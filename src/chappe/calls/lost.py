@@ -47,6 +47,7 @@ async def recover(store: Store, campaigns: CampaignCache, resends: Collection[st
         now_ms = store.clock.now_ms()
 
         def unit(tx: Transaction, ids: Ids = ids, now_ms: int = now_ms) -> int:
+            ids.anew()
             rows = tx.all(_ON_THEIR_WAY)
             for campaign_id, number, state, attempts, operator, changed_at_ms in rows:
                 is_again = state == State.CALLING and operator in resends and attempts < ATTEMPTS_MAX

@@ -82,6 +82,7 @@ class CallOutcomesStored:
         now_ms = self._store.clock.now_ms()
 
         def unit(tx: Transaction) -> None:
+            ids.anew()
             is_first = tx.run(
                 _RECORD,
                 (

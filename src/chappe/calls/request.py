@@ -51,7 +51,7 @@ class NobodyToCall(Exception):
 
 
 class AudioGone(Exception):
-    """The audio file was deleted a moment ago; nothing was written."""
+    """The audio file was deleted, or refused, a moment ago; nothing was written."""
 
 
 Also = Callable[[Transaction, AcceptedCampaign], None]

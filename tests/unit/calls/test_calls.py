@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from chappe.audio.files import delete_file, moderate
 from chappe.calls.cancel import CampaignLeft, CampaignUnknown, cancel_campaign
 from chappe.calls.request import AcceptedCampaign, AudioGone, NobodyToCall
 from chappe.calls.states import State
@@ -214,7 +215,15 @@ async def test_a_number_that_opts_out_before_its_date_is_not_called(world: World
 
 async def test_a_file_that_was_deleted_meanwhile_is_refused(world: World) -> None:
     file = await world.file()
-    await world.write("DELETE FROM audio_contents WHERE audio_id = ?", file.id)
+    account_id = world.account.account_id
+    await world.store.database.write(lambda tx: delete_file(tx, account_id, file.token, world.clock.ms))
+    with pytest.raises(AudioGone):
+        await world.send(MOBILE, audio_id=file.id)
+
+
+async def test_a_file_that_was_refused_meanwhile_is_not_played(world: World) -> None:
+    file = await world.file()
+    await moderate(world.store, file.token, "refused")
     with pytest.raises(AudioGone):
         await world.send(MOBILE, audio_id=file.id)
 
@@ -271,6 +280,20 @@ async def test_marketing_calls_wait_for_their_hours(world: World) -> None:
     world.delivery._dispatcher.wake()
     await world.trunk.until_taken(1)
     assert await world.state(campaign) is State.CALLING
+
+
+async def test_marketing_calls_keep_the_hours_of_the_overseas_departments(world: World) -> None:
+    in_guadeloupe, in_reunion = 33690123456, 33692123456
+    world.clock.ms += HOUR_MS  # 10 in Paris: 5 in Guadeloupe, 13 in Reunion
+    campaign = await world.send(in_guadeloupe, in_reunion, is_marketing=True)
+    await world.nothing_more()
+    rows = await world.store.database.read(
+        lambda r: r.all("SELECT number, due_at_ms FROM callees WHERE campaign_id = ?", (campaign.id,))
+    )
+    assert dict(rows) == {
+        in_guadeloupe: world.clock.ms + 5 * HOUR_MS,
+        in_reunion: world.clock.ms + HOUR_MS,
+    }
 
 
 async def test_a_retry_of_a_marketing_call_waits_for_the_hours_too(world: World) -> None:

@@ -157,6 +157,7 @@ def test_only_verified_numbers_of_allowed_ranges_are_shown(
         ({"tokenAudio": "unknown"}, 404, "AUDIO_FILE_NOT_FOUND"),
         ({"notifyUrl": "javascript:alert(1)"}, 400, "NOTIFY_URL_INVALID"),
         ({"scheduledDate": "02/02/2099"}, 400, "SCHEDULED_DATE_INVALID"),
+        ({"scheduledDate": "9999-12-31 23:59:00"}, 400, "SCHEDULED_DATE_INVALID"),
         ({"emailForNotification": "nobody"}, 400, "EMAIL_INVALID"),
     ],
 )

@@ -27,6 +27,8 @@ from chappe.storage.database import Transaction
 
 PAST_MS_MAX: Final = 60_000
 """A date that was "now" when the client wrote it."""
+AHEAD_MS_MAX: Final = 1000 * 366 * 86_400_000
+"""A thousand years: well before the end of 9999, after which the next opening of the hours is no date any more."""
 
 _DATE: Final = re.compile(
     r"\s*([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})[ T]([0-9]{1,2}):([0-9]{1,2})(?::[0-9]{1,2}(?:\.[0-9]{1,9})?)?\s*"
@@ -110,7 +112,7 @@ def read_date(page: Page, call: Call) -> int | None:
         except ValueError:
             at_ms = None
     now_ms = call.services.store.clock.now_ms()
-    if at_ms is None or at_ms + 60_000 <= now_ms - PAST_MS_MAX:
+    if at_ms is None or at_ms + 60_000 <= now_ms - PAST_MS_MAX or at_ms > now_ms + AHEAD_MS_MAX:
         raise refuse(page, "SCHEDULED_DATE_INVALID")
     return at_ms if at_ms > now_ms else None
 
