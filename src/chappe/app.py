@@ -250,6 +250,7 @@ async def _start_parts(
             raise ServerRefused(f"[voice] the telephone cannot be opened: {error}") from error
         parts.push_async_callback(element.stop)
         trunks = _sip_trunks(settings, element, store)
+        metrics.watch_audio(lambda media=element.media: media.is_up)
         for name, trunk in trunks.items():
             metrics.watch_trunk(
                 name, lambda trunk=trunk: trunk.is_up, lambda trunk=trunk: trunk.calls_under_way
@@ -298,6 +299,7 @@ async def _start_parts(
         ENDPOINTS,
         [] if simulator is None else simulator_routes(simulator),
         trunks=lambda: {name: trunk.is_up for name, trunk in trunks.items()},
+        audio=lambda: element is not None and element.media.is_up,
     )
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -48,6 +48,11 @@ class Metrics:
         self._trunk_calls = Gauge(
             "chappe_trunk_calls", "Calls under way by a trunk.", ["operator"], registry=self._registry
         )
+        self._audio_up = Gauge(
+            "chappe_audio_up",
+            "Whether the media process works, which all trunks share.",
+            registry=None,  # there is none without trunks
+        )
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self.unexpected.labels(where="request").inc(0)
 
@@ -62,6 +67,11 @@ class Metrics:
         """Asked whenever the page is read."""
         self._trunk_up.labels(operator).set_function(is_up)
         self._trunk_calls.labels(operator).set_function(calls)
+
+    def watch_audio(self, is_up: Callable[[], bool]) -> None:
+        """Asked whenever the page is read."""
+        self._registry.register(self._audio_up)
+        self._audio_up.set_function(is_up)
 
     def page(self) -> bytes:
         """The text format 0.0.4 of Prometheus."""

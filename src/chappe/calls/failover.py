@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from chappe.calls.port import NOT_TAKEN, Trunk
+from chappe.calls.port import NOT_BEGUN, NOT_TAKEN, Trunk
 from chappe.storage.database import Reader
 
 IN_A_ROW_MAX: Final = 8
 """Calls for one callee that no trunk took, before it is given up: trunks may come and go meanwhile."""
 
+_WAS_BEGUN: Final = " AND NOT (result = '{}' AND reason IN ({}))".format(
+    NOT_TAKEN, ", ".join(f"'{reason}'" for reason in NOT_BEGUN)
+)
 _LATEST: Final = (
-    "SELECT operator, result FROM call_attempts WHERE campaign_id = ? AND number = ?"
+    f"SELECT operator, result FROM call_attempts WHERE campaign_id = ? AND number = ?{_WAS_BEGUN}"
     f" ORDER BY attempt DESC LIMIT {IN_A_ROW_MAX}"
 )
 _TAKEN: Final = (

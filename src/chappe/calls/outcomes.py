@@ -8,7 +8,7 @@ from typing import Final
 from chappe.calls.campaign import Campaign, CampaignCache
 from chappe.calls.failover import calls_taken, is_passed_on, refused_by
 from chappe.calls.finish import Ending, Ids, finish
-from chappe.calls.port import NOT_TAKEN, STOPPED, CallEnd, CallOrder, Trunk
+from chappe.calls.port import NOT_BEGUN, NOT_TAKEN, CallEnd, CallOrder, Trunk
 from chappe.calls.routes import CallRoutes
 from chappe.calls.states import State
 from chappe.numbers.parse import can_be_mobile
@@ -27,13 +27,8 @@ _AGAIN: Final = (
     f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state IN ({State.CALLING:d}, {State.ANSWERED:d})"
 )
 # It keeps its place among those that are due, and the name of the trunk, so that the dispatcher looks who has refused it.
-_PASS_ON: Final = (
-    f"UPDATE callees SET state = {State.WAITING:d}, changed_at_ms = ?"
-    f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state = {State.CALLING:d}"
-)
-# It keeps its place as well; no trunk has refused it.
 _PUT_BACK: Final = (
-    f"UPDATE callees SET state = {State.WAITING:d}, operator = '', changed_at_ms = ?"
+    f"UPDATE callees SET state = {State.WAITING:d}, changed_at_ms = ?"
     f" WHERE campaign_id = ? AND number = ? AND attempts = ? AND state = {State.CALLING:d}"
 )
 _RECORD: Final = (
@@ -103,13 +98,10 @@ class CallOutcomesStored:
             if not is_first:
                 return
             key = (order.campaign_id, order.number, order.attempt)
-            if end.result == NOT_TAKEN and end.reason == STOPPED:
-                tx.run(_PUT_BACK, (now_ms, *key))
-                return
             if end.result == NOT_TAKEN:
                 refused = refused_by(tx, order.campaign_id, order.number)
-                if is_passed_on(self._routes.find(order.number), refused):
-                    tx.run(_PASS_ON, (now_ms, *key))
+                if end.reason in NOT_BEGUN or is_passed_on(self._routes.find(order.number), refused):
+                    tx.run(_PUT_BACK, (now_ms, *key))
                     return
             campaign = self._campaigns.get(tx, order.campaign_id)
             again_after_ms = further_attempt_ms(campaign, order, end, calls_taken(tx, *key))

@@ -25,7 +25,11 @@ nobody knows."""
 
 NOT_TAKEN: Final[Result] = "not taken"
 STOPPED: Final = "stopped"
-"""`reason` of a call that was not taken because the server stops: nothing had left, and the next start makes it."""
+"""`reason` of a call that was not taken because the server stops: the next start makes it."""
+NO_AUDIO: Final = "no audio"
+"""`reason` of a call that was not taken because there was no stream for its audio: it is made when there is one."""
+NOT_BEGUN: Final = (STOPPED, NO_AUDIO)
+"""Nothing had left: no trunk has refused such a call, and it waits as if it had not been handed over."""
 
 
 @dataclass(frozen=True, slots=True)

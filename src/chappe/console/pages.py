@@ -67,10 +67,11 @@ def pages(
     more: list[BaseRoute],
     *,
     trunks: Callable[[], Mapping[str, bool]],
+    audio: Callable[[], bool],
 ) -> Starlette:
     """The application for everything that is not one of the three APIs; `more` are other rooms' routes.
 
-    `trunks` says by name whether calls can be made by it now.
+    `trunks` says by name whether calls can be made by it now, `audio` whether the media process works that they share.
     """
     openapi = _encode(description(endpoints))
     templates = Environment(loader=PackageLoader("chappe.console"), autoescape=select_autoescape())
@@ -90,6 +91,7 @@ def pages(
         body: dict[str, object] = {"status": "ready", "simulated": list(settings.simulated_products)}
         if found := trunks():
             body["trunks"] = {name: "up" if is_up else "down" for name, is_up in found.items()}
+            body["audio"] = "up" if audio() else "down"
         try:
             await store.database.read(lambda reader: reader.one("SELECT 1 FROM meta LIMIT 1"))
         except StorageUnavailable:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -270,4 +272,51 @@ async def test_a_stop_ends_the_calls_and_leaves_the_others_to_the_next_start(tmp
                 kept = float(callee["cost"]) - float(callee["refund"])
                 assert round(kept, 6) == round(0.0009 * heard_s, 6)
             assert all(callees[number]["refund"] == callees[number]["cost"] for number in ringing)
+        judged(server)
+
+
+def media_process(server: ChappeServer) -> int | None:
+    """The child of the server that carries the audio."""
+    for line in Path(f"/proc/{server.pid}/task").glob("*/children"):
+        for child in line.read_text().split():
+            if b"chappe.operators.sip.media" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return None
+
+
+def audio_up(server: ChappeServer) -> float:
+    page = requests.get(f"{server.base_url}/metrics", timeout=REQUEST_S_MAX).text
+    (value,) = re.findall(r"^chappe_audio_up (\S+)$", page, re.MULTILINE)
+    return float(value)
+
+
+async def test_calls_wait_while_the_media_process_is_dead_and_no_money_is_lost(tmp_path: Path) -> None:
+    async with far_end() as far:
+        server = server_with(tmp_path, ("trunk1", far.port, "concurrent_calls = 6"))
+        with server:
+            await until(lambda: trunks(server) == {"trunk1": "up"}, "it is up")
+            assert audio_up(server) == 1
+            ana = Customer(server, "ana@example.fr")
+            listening = ana.send(LONG, "0612345801")
+            telephone = await far.telephone()
+            await telephone.until(lambda: len(telephone.packets) > 60)
+            pid = media_process(server)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            waiting = ana.send(SHORT, *(f"06123458{n:02}" for n in range(10, 16)))
+            await telephone.until(lambda: telephone.ended)
+            cut = (await ana.ended(listening))["+33612345801"]
+            assert cut["state"] == "delivered"
+            heard_s = -(-cut["calls"][0]["playedMs"] // 1000)
+            assert heard_s >= 2
+            assert round(float(cut["cost"]) - float(cut["refund"]), 6) == round(0.0009 * heard_s, 6)
+            callees = await ana.ended(waiting)
+            assert {callee["state"] for callee in callees.values()} == {"delivered"}
+            for callee in callees.values():
+                *put_back, last = callee["calls"]
+                assert all((call["result"], call["reason"]) == ("not taken", "no audio") for call in put_back)
+                assert (last["result"], callee["durationS"]) == ("answered", 1)
+            assert len(far.telephones) == 7
+            assert requests.get(f"{server.base_url}/readyz", timeout=REQUEST_S_MAX).json()["audio"] == "up"
+            assert server.stderr.count("the media process has ended") == 1
         judged(server)

@@ -219,3 +219,24 @@ async def test_a_call_that_had_not_left_when_its_server_stopped_is_made_by_the_n
     await world.trunk.end(order, played_ms=2_000)
     await world.until(campaign, State.DELIVERED)
     await world.nothing_more()
+
+
+async def test_a_call_without_a_place_for_its_audio_waits_and_nobody_has_refused_it(world: World) -> None:
+    world.second.is_up, world.second.places = True, 0
+    campaign = await world.send(MOBILE)
+    for count in range(1, 12):  # more often than a call may be refused in a row
+        order = (await world.trunk.until_taken(count))[-1]
+        await world.trunk.end(order, "not taken", status=0, reason="no audio", progress="")
+    assert await world.balance() == 10 * MICRO - FULL
+    assert await world.events() == []
+    # Then the first trunk refuses it, and of the second it is not asked for once more.
+    world.second.places = 1
+    await refuse(world.trunk, 12)
+    order = (await world.second.until_taken(1))[-1]
+    await world.second.end(order, "not taken", status=0, reason="no audio", progress="")
+    order = (await world.second.until_taken(2))[-1]
+    await world.second.answer(order)
+    await world.second.end(order, played_ms=2_000)
+    await world.until(campaign, State.DELIVERED)
+    assert await world.balance() == 10 * MICRO - 2 * PRICE
+    await world.nothing_more()

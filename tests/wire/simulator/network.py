@@ -80,7 +80,9 @@ async def network(
         try:
             simulator = Simulator(store, settings, store.clock, lambda: unexpected.append("unexpected"))
             await simulator.start()
-            application = pages(settings, store, Metrics(), (), routes(simulator), trunks=dict)
+            application = pages(
+                settings, store, Metrics(), (), routes(simulator), trunks=dict, audio=lambda: True
+            )
             listener = Listener(application, connections_max=64)
             port = await listener.listen("127.0.0.1", 0)
             try:

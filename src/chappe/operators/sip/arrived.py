@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from chappe.calls.arriving import Answer, ArrivedEnd, Arriving, Redirect, Refuse, Result
 from chappe.operators.sip.agent.causes import NORMAL, TEMPORARY_FAILURE
 from chappe.operators.sip.agent.events import Event, Incoming
@@ -26,8 +24,6 @@ from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 if TYPE_CHECKING:
     from chappe.operators.sip.incoming import IncomingCalls
     from chappe.operators.sip.trunk import SipTrunk
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
 MEDIA_S_MAX: Final = 5.0
 """For the media process to open or close a stream."""
@@ -128,11 +124,12 @@ class ArrivedCall:
             item = await self.next(until_s)
             if isinstance(item, LegEvent) and isinstance(item.event, Opened):
                 waiting.remove(item.leg)
-            elif item is None or isinstance(item, LegLost):
+            elif (
+                item is None
+                or isinstance(item, LegLost)
+                or (isinstance(item, LegEvent) and isinstance(item.event, Refused))
+            ):
                 is_open = False
-            elif isinstance(item, LegEvent) and isinstance(item.event, Refused):
-                is_open = False
-                _log.error("no port for a call's audio", trunk=self.trunk.name, reason=item.event.reason)
             else:
                 others.append(item)
         for item in others:

@@ -52,6 +52,9 @@ class Conversation:
         self._broken_off = 0
         """Plays whose end is still to be told, and is of no interest."""
         self._machine_plays = 0
+        self._began_s = 0.0
+        """When what is playing began."""
+        self._was_held = False
         self._is_over = False
         self.party: Party = ""
         self.is_nobody = False
@@ -118,6 +121,19 @@ class Conversation:
         if not self._is_over:
             self._set_timer(LINGER_S, lambda: self._part(""))
 
+    def on_held(self) -> None:
+        """The peer holds the call: the sound stands still."""
+        self._was_held = True
+
+    def on_media_lost(self) -> None:
+        """Nobody will tell how much was played: it is the time since, unless the call was held meanwhile."""
+        if self._playing is None:
+            return
+        if not self._was_held:
+            passed_ms = int((self._loop.time() - self._began_s) * 1000)
+            self.played_ms = min(passed_ms, self._playing[0].duration_ms)
+        self._release()
+
     # Inside
 
     def _on_detected_nothing(self) -> None:
@@ -132,6 +148,7 @@ class Conversation:
         number = self._sounds.hold(*playing)
         self._break_off()
         self._playing = playing
+        self._began_s = self._loop.time()
         self._media.tell(Play(self._stream, number))
         # A peer that holds the call hears nothing, and the sound does not go on.
         self._set_timer(sound.duration_ms / 1000 + MARGIN_S, lambda: self._part("held"))

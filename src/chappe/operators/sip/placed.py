@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from chappe.calls.port import NOT_TAKEN, STOPPED, CallEnd, CallOrder, Result
+from chappe.calls.port import NO_AUDIO, NOT_TAKEN, STOPPED, CallEnd, CallOrder, Result
 from chappe.operators.sip.agent.causes import NO_ANSWER, NORMAL, Cause
 from chappe.operators.sip.agent.events import Answered, Ended, Event, Failed, Offered, Progress
 from chappe.operators.sip.agent.outgoing import OutgoingCall
@@ -70,7 +70,7 @@ class PlacedCall:
     def begin(self) -> None:
         media = self._element.media
         if not media.is_up:
-            self._over("failed", 0, 0)
+            self._not_begun(NO_AUDIO)
             return
         self._stream = media.open(self)
         self._set_timer(MEDIA_S_MAX, self._on_no_media)
@@ -78,8 +78,7 @@ class PlacedCall:
     def stop(self) -> None:
         """The server stops: whatever it is, it ends now. What has not left is left to the next start."""
         if self._call is None and not self._ended_at_ms:
-            self._reason = STOPPED
-            self._over(NOT_TAKEN, 0, 0)
+            self._not_begun(STOPPED)
         self._part(NORMAL)
 
     # What the media process tells
@@ -90,9 +89,8 @@ class PlacedCall:
                 if self._end is None:
                     self._invite(event.port, event.rtcp_port)
             case Refused():
-                _log.error("no port for a call's audio", trunk=self._trunk.name, reason=event.reason)
                 self._stream = None
-                self._over("failed", 0, 0)
+                self._not_begun(NO_AUDIO)
             case Played():
                 if self._conversation is not None:
                     self._conversation.on_played(event)
@@ -107,10 +105,12 @@ class PlacedCall:
 
     def on_media_lost(self) -> None:
         self._stream = None
+        if self._conversation is not None:
+            self._conversation.on_media_lost()
         if self._end is None:
             self._part(NORMAL, "media lost")
             if self._call is None:
-                self._over("failed", 0, 0)
+                self._not_begun(NO_AUDIO)
         self._conclude()
 
     # What the user agent tells
@@ -134,8 +134,8 @@ class PlacedCall:
     # Before the answer
 
     def _on_no_media(self) -> None:
-        _log.error("the media process does not answer", trunk=self._trunk.name)
-        self._over("failed", 0, 0)
+        self._element.media.suspect()
+        self._not_begun(NO_AUDIO)
 
     def _invite(self, port: int, rtcp_port: int) -> None:
         trunk, order, element = self._trunk, self.order, self._element
@@ -266,6 +266,8 @@ class PlacedCall:
 
     def _tell_connect(self, session: AudioSession) -> None:
         self._session = session
+        if self._conversation is not None and not session.may_send:
+            self._conversation.on_held()
         if self._stream is None:
             return
         self._element.media.tell(
@@ -299,6 +301,12 @@ class PlacedCall:
         except LocalError as error:
             self._element.on_unexpected(error)
         self._element.sockets.flush()
+
+    def _not_begun(self, reason: str) -> None:
+        """No INVITE has left: the call waits for its turn again."""
+        if not self._ended_at_ms:
+            self._reason = reason
+            self._over(NOT_TAKEN, 0, 0)
 
     def _over(self, result: Result, status: int, q850: int) -> None:
         """Nothing more will happen on the line."""

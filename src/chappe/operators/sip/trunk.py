@@ -90,7 +90,8 @@ class SipTrunk:
         if not self.is_up:
             return 0
         places = self.settings.concurrent_calls - len(self._calls)
-        return max(0, min(places, self._rate.allowance(self._loop.time())))
+        streams = self.element.media.free_streams if self.element.agent.layer.has_room else 0
+        return max(0, min(places, streams, self._rate.allowance(self._loop.time())))
 
     def call(self, order: CallOrder) -> None:
         call = PlacedCall(self, order)

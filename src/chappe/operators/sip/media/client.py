@@ -19,9 +19,12 @@ from chappe.operators.sip.media.messages import (
     Command,
     Event,
     Load,
+    Measure,
     Measured,
     Open,
+    Opened,
     Ready,
+    Refused,
     Unload,
 )
 from chappe.operators.sip.media.pipe import PipeBroken, PipeReader, written
@@ -30,6 +33,15 @@ from chappe.operators.sip.sdp.audio import CodecName
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("media")
 
 RESTART_S: Final = 1.0
+"""From its end to the next start, and twice as long after each that did not last."""
+RESTART_S_MAX: Final = 30.0
+STEADY_S: Final = 60.0
+"""Whoever worked for so long begins anew with `RESTART_S`."""
+FULL_S: Final = 1.0
+"""How long no stream is asked for after one was refused, and twice as long after the next."""
+FULL_S_MAX: Final = 30.0
+SUSPECT_S_MAX: Final = 5.0
+"""For whoever is asked for a sign of life."""
 STOP_S_MAX: Final = 2.0
 STREAM_MAX: Final = 2**31
 
@@ -59,7 +71,14 @@ class MediaProcess:
     ) -> None:
         self._arguments = [host, str(ports[0]), str(ports[1]), *([detector] if detector else [])]
         self.has_detector = bool(detector)
+        self._streams_max = max(0, ports[1] - ports[0]) if ports[0] else STREAM_MAX
+        """One port of the range is for all reports."""
         self._owners: dict[int, StreamOwner] = {}
+        self._opening: set[int] = set()
+        """Streams that were asked for, and neither opened nor refused yet."""
+        self._refusals = 0
+        """In a row."""
+        self._full_until_s = 0.0
         self._next_stream = 1
         self._next_sound = 1
         self._sounds: dict[int, dict[CodecName, bytes]] = {}
@@ -73,12 +92,25 @@ class MediaProcess:
         self._ready = asyncio.Event()
         self._stopping = False
         self._was_ready = False
+        self._failures = 0
+        """Processes in a row that did not last."""
+        self._suspecting: asyncio.Task[None] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def is_up(self) -> bool:
         """It works, or will as soon as a stream is opened."""
         return self._ready.is_set() or self._waits
+
+    @property
+    def free_streams(self) -> int:
+        """How many streams can be opened now, as far as is known: after one was refused, one is tried after a while."""
+        if not self.is_up:
+            return 0
+        if self._refusals:
+            is_full = bool(self._opening) or asyncio.get_running_loop().time() < self._full_until_s
+            return 0 if is_full else 1
+        return max(0, self._streams_max - len(self._owners))
 
     def start_when_needed(self) -> None:
         """Costs nothing until there is a call."""
@@ -96,8 +128,12 @@ class MediaProcess:
 
     async def stop(self) -> None:
         self._stopping = True
+        if self._suspecting is not None:
+            self._suspecting.cancel()
         if self._writer is not None:
             self._writer.close()
+        elif self._task is not None:
+            self._task.cancel()  # it waits for its next start
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=STOP_S_MAX)
             self._task.cancel()
@@ -114,6 +150,7 @@ class MediaProcess:
         number = self._next_stream
         self._next_stream = number % STREAM_MAX + 1
         self._owners[number] = owner
+        self._opening.add(number)
         self.tell(Open(number))
         return number
 
@@ -147,25 +184,50 @@ class MediaProcess:
         self.tell(command)
         return await future
 
+    def suspect(self) -> None:
+        """It does not answer. If it gives no sign of life now, it is ended, and started again."""
+        if self._suspecting is None and self._ready.is_set():
+            self._suspecting = asyncio.create_task(self._examine(), name="media-examine")
+
     # Inside
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._stopping:
+            began_s = loop.time()
+            reason = ""
             try:
                 await self._serve()
             except PipeBroken as error:
-                _log.error("the media process says what it cannot say", reason=str(error))
+                reason = str(error)
             except OSError as error:
-                if not self._waits:
+                if not self._waits and not self._was_ready:
                     raise
-                _log.error("the media process cannot be started", reason=str(error))
+                reason = str(error)
             finally:
                 self._end()
             if not self._was_ready and not self._waits:
                 return
-            if not self._stopping:
-                _log.error("the media process has ended", code=self.process and self.process.poll())
-                await asyncio.sleep(RESTART_S)
+            if self._stopping:
+                return
+            self._failures = 0 if loop.time() - began_s >= STEADY_S else self._failures
+            again_s = min(RESTART_S * 2**self._failures, RESTART_S_MAX)
+            self._failures = min(self._failures + 1, 30)
+            code = None if self.process is None else self.process.poll()
+            _log.error("the media process has ended", code=code, reason=reason, again_s=again_s)
+            await asyncio.sleep(again_s)
+
+    async def _examine(self) -> None:
+        process = self.process
+        try:
+            async with asyncio.timeout(SUSPECT_S_MAX):
+                await self.measure(Measure())
+        except TimeoutError:
+            _log.error("the media process gives no sign of life")
+            if process is not None:
+                process.kill()
+        finally:
+            self._suspecting = None
 
     async def _serve(self) -> None:
         """One process from beginning to end."""
@@ -215,18 +277,41 @@ class MediaProcess:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Ready):
+            if self._was_ready:
+                _log.info("the media process works again")
             self._waits = False
             self._was_ready = True
             self._ready.set()
         elif isinstance(event, Measured):
             if self._measured:
-                self._measured.pop(0).set_result(event)
+                asked = self._measured.pop(0)
+                if not asked.done():
+                    asked.set_result(event)
         else:
             owner = self._owners.get(event.stream)
-            if isinstance(event, Closed):
-                self._owners.pop(event.stream, None)
+            if isinstance(event, Closed | Opened | Refused):
+                self._on_place(event)
             if owner is not None:
                 owner.on_media(event)
+
+    def _on_place(self, event: Closed | Opened | Refused) -> None:
+        """How many streams there may be is told by those that were refused, and that have ended."""
+        self._opening.discard(event.stream)
+        if isinstance(event, Refused):
+            now_s = asyncio.get_running_loop().time()
+            if not self._refusals:
+                _log.error("no port for a call's audio: calls wait", reason=event.reason)
+            if now_s >= self._full_until_s:  # several that were asked for together count once
+                self._full_until_s = now_s + min(FULL_S * 2**self._refusals, FULL_S_MAX)
+                self._refusals = min(self._refusals + 1, 30)
+        elif isinstance(event, Opened):
+            if self._refusals:
+                _log.info("there are ports for audio again")
+            self._refusals = 0
+        else:
+            self._full_until_s = 0.0
+        if not isinstance(event, Opened):
+            self._owners.pop(event.stream, None)
 
     def _load(self, sound: int) -> None:
         if self._writer is None:
@@ -240,6 +325,8 @@ class MediaProcess:
         self._ready.clear()
         self._writer = None
         self._untold.clear()
+        self._opening.clear()
+        self._refusals = 0
         owners, self._owners = self._owners, {}
         for owner in owners.values():
             owner.on_media_lost()
