@@ -226,6 +226,26 @@ def test_a_call_whose_answer_is_never_acknowledged_is_hung_up():
     assert_all_over(network, caller, callee)
 
 
+@pytest.mark.parametrize("content", ["text/plain", "multipart/mixed", "?"])
+def test_an_ack_whose_body_cannot_be_read_is_one_all_the_same(content):
+    """Else the call could never be hung up: that waits for the ACK, which does not come again."""
+    network, caller, callee = pair()
+    caller.call("192.0.2.9")
+    lost = []
+    network.lost = lambda data: data.startswith(b"ACK") and not lost.append(data)
+    network.run(1_100)
+    typed = f"Content-Type: {content}\r\nContent-Length: 1".encode()
+    spoiled = lost[0].replace(b"Content-Length: 0", typed) + b"x"
+    callee.receive(spoiled, Hop("udp", "192.0.2.1", 5060), network.now_ms)
+    (established,) = callee.of(Established)
+    assert established.body == b""
+    callee.do(established.call.hang_up)
+    network.lost = lambda data: False
+    network.run(1_000)
+    assert caller.kinds()[-1] == "Ended"
+    assert_all_over(network, caller, callee)
+
+
 def test_a_callee_that_hangs_up_at_once_waits_for_the_ack():
     network, caller, callee = pair([(10, "accept", {"body": ANSWER}), (10, "hang_up", {})], settings=PLAIN)
     caller.call("192.0.2.9")

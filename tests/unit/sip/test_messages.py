@@ -213,7 +213,10 @@ def test_via_with_and_without_rport():
     six = parse_via("SIP/2.0/TLS [2001:db8::1];branch=z9hG4bKx")
     assert (six.sent_by, six.reply_to()) == (("[2001:db8::1]", 5061), ("2001:db8::1", 5061))
     assert six.received_from("2001:db8::1", 1) is six
-    assert parse_via("SIP/2.0/UDP h;maddr=224.0.1.75;received=1.2.3.4").reply_to() == ("224.0.1.75", 5060)
+    # Whoever asks does not choose who is answered.
+    assert parse_via("SIP/2.0/UDP h;maddr=224.0.1.75;received=1.2.3.4").reply_to() == ("1.2.3.4", 5060)
+    forged = parse_via("SIP/2.0/UDP 192.0.2.1;received=192.0.2.9;maddr=192.0.2.9;branch=z9hG4bKx")
+    assert forged.received_from("192.0.2.1", 9).reply_to() == ("192.0.2.1", 5060)
     assert parse_via("SIP/2.0/UDP h;rport=99999;received=1.2.3.4").reply_to() == ("1.2.3.4", 5060)
     assert str(Via("UDP", "h", 1, {"branch": "z9hG4bKx", "rport": None})) == (
         "SIP/2.0/UDP h:1;branch=z9hG4bKx;rport"

@@ -16,6 +16,7 @@ from chappe.calls.arriving import Answer, Bridge, RecordingLimits, Redirect, Ref
 from chappe.operators.sip.agent.digest import Authenticator
 from chappe.operators.sip.agent.events import Answered, OfferAnswered
 from chappe.operators.sip.incoming import IncomingCalls
+from tests.wire.sip.element import WAIT_S_MAX
 from tests.wire.sip.far import settle
 from tests.wire.sip.incoming_bench import CALLED, NUMBER, IncomingBench, eventually
 
@@ -266,13 +267,25 @@ async def test_a_stranger_is_refused_and_nothing_is_kept_of_it(bench):
     assert len(bench.element.agent.layer) == 0
 
 
-async def test_a_flood_of_strangers_is_not_even_answered(bench):
+@pytest.mark.parametrize(
+    ("status", "spoil"),
+    [
+        (403, lambda octets: octets),
+        (403, lambda octets: octets.replace(b"INVITE", b"REGISTER")),
+        (481, lambda octets: octets.replace(b"To: <sip:100@127.0.0.1>", b"To: <sip:100@127.0.0.1>;tag=1")),
+        (481, lambda octets: octets.replace(b"INVITE", b"CANCEL")),
+        (400, lambda octets: octets.replace(b"CSeq: 1 INVITE", b"CSeq: 1 BYE")),
+        (505, lambda octets: octets.replace(b" SIP/2.0\r\nVia", b" SIP/3.0\r\nVia")),
+    ],
+    ids=["call", "registration", "in no call", "cancellation", "contradiction", "version"],
+)
+async def test_a_flood_of_strangers_is_not_even_answered(bench, status, spoil):
     await bench.open({"host": "192.0.2.1"})
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
         scanner.bind(("127.0.0.1", 0))
         port = scanner.getsockname()[1]
         for number in range(200):
-            scanner.sendto(scan(number, port), ("127.0.0.1", bench.port))
+            scanner.sendto(spoil(scan(number, port)), ("127.0.0.1", bench.port))
         await settle(0.5)
         scanner.setblocking(False)
         answers = []
@@ -282,8 +295,30 @@ async def test_a_flood_of_strangers_is_not_even_answered(bench):
             except BlockingIOError:
                 break
     assert 1 <= len(answers) <= 40
-    assert all(answer.startswith(b"SIP/2.0 403 ") for answer in answers)
+    assert all(answer.startswith(b"SIP/2.0 %d " % status) for answer in answers)
     assert len(bench.element.agent.layer) == 0
+
+
+@pytest.mark.parametrize("pointer", [b"maddr", b"received"])
+async def test_who_asks_is_answered_and_nobody_else_that_he_names(bench, pointer):
+    await bench.open({"host": "192.0.2.1"})
+    loop = asyncio.get_running_loop()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim,
+    ):
+        scanner.bind(("127.0.0.1", 0))
+        port = scanner.getsockname()[1]
+        victim.bind(("127.0.0.2", port))
+        for each in (scanner, victim):
+            each.setblocking(False)
+        named = scan(1, port).replace(b";branch", b";" + pointer + b"=127.0.0.2;branch")
+        scanner.sendto(named, ("127.0.0.1", bench.port))
+        async with asyncio.timeout(WAIT_S_MAX):
+            answer = await loop.sock_recv(scanner, 4096)
+        assert answer.startswith(b"SIP/2.0 403 ")
+        with pytest.raises(BlockingIOError):
+            victim.recv(4096)
 
 
 async def test_a_repeated_request_of_a_stranger_has_the_same_answer(bench):

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from chappe.operators.sip import sockets
 from chappe.operators.sip.agent.events import Answered, Ended, Established, Failed, Incoming, Pinged
+from chappe.operators.sip.agent.outgoing import Order
 from chappe.operators.sip.agent.ping import Ping
 from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.hop import Hop
@@ -196,6 +198,56 @@ async def test_garbage_over_udp_harms_nobody(elements):
         transport.sendto(data)
     transport.close()
     await call_and_hang_up(caller, callee, callee.sockets.port, "udp")
+
+
+@pytest.mark.parametrize("host", ["::1", "224.0.0.1", "0.0.0.0"])
+async def test_an_address_that_the_socket_does_not_reach_is_nobody_and_others_are_still_told(elements, host):
+    """A peer may name it in its Contact; what else was to be sent at the same moment is sent."""
+    caller, callee = await opened(elements, QUICK), await opened(elements)
+    answers(callee)
+    for to in (host, "127.0.0.1"):
+        order = Order(
+            SipUri("127.0.0.1", "+33612345678"),
+            Address(SipUri("127.0.0.1", "+33123456789")),
+            Hop("udp", to, callee.sockets.port),
+            b"v=0 offer",
+        )
+        caller.agent.call(order, caller.sockets.now_ms())
+    caller.sockets.flush()
+    assert (await caller.told(Failed)).cause.origin == "unreachable"
+    await caller.told(Answered)
+
+
+@pytest.mark.parametrize("opens", ["we", "they"])
+async def test_whoever_opens_many_connections_costs_himself_his_own(elements, opens, monkeypatch):
+    monkeypatch.setattr(sockets, "STREAMS_MAX", 8)
+    caller, callee = await opened(elements), await opened(elements)
+    attacked = caller if opens == "we" else callee
+    if opens == "they":
+        callee.sockets.is_kept = lambda host: host == "127.0.0.1"
+    call = caller.call(callee.sockets.port, "tcp")
+    incoming = await callee.told(Incoming)
+    (of_the_call,) = attacked.sockets._streams
+    strangers = []
+    for _ in range(20):
+        strangers.append(
+            await asyncio.open_connection("127.0.0.1", attacked.sockets.port, local_addr=("127.0.0.2", 0))
+        )
+    # All but the newest are closed.
+    for reader, _ in strangers[:10]:
+        async with asyncio.timeout(WAIT_S_MAX):
+            try:
+                assert await reader.read(1) == b""
+            except ConnectionError:
+                pass
+    assert len(attacked.sockets._streams) == 8
+    assert of_the_call in attacked.sockets._streams
+    callee.do(incoming.call.accept, b"v=0 answer")
+    await caller.told(Answered)
+    caller.do(call.hang_up)
+    await callee.told(Ended)
+    for _, writer in strangers:
+        writer.close()
 
 
 async def test_a_lost_datagram_comes_again(elements):

@@ -88,6 +88,8 @@ class IncomingCalls:
         }
         await self._sources.start()
         self.element.agent.screen = self._screen
+        self.element.agent.layer.is_answered = self._is_answered
+        self.element.sockets.is_kept = lambda host: bool(self._sources.trunks_at(host))
         self.element.on_incoming = self._on_incoming
 
     async def stop(self) -> None:
@@ -144,11 +146,21 @@ class IncomingCalls:
         ported = [trunk for trunk in plain if trunk.settings.port == hop.port]
         return [*named, *ported, *plain][0]
 
-    def _turned_away(self, request: Request, hop: Hop) -> Refusal:
+    def _is_answered(self, hop: Hop) -> bool:
+        """What of a request is wrong, or belongs to no call, is told to strangers as seldom as anything else."""
+        return bool(self._sources.trunks_at(hop.host)) or self._is_stranger_answered()
+
+    def _is_stranger_answered(self) -> bool:
         now_s = self._loop.time()
         if not self._stranger_rate.allowance(now_s):
-            return Refusal(0)
+            return False
         self._stranger_rate.took()
+        return True
+
+    def _turned_away(self, request: Request, hop: Hop) -> Refusal:
+        now_s = self._loop.time()
+        if not self._is_stranger_answered():
+            return Refusal(0)
         if request.method == "INVITE":
             if self._by_user and request.first("Authorization") is None:
                 return Refusal(401, self._challenges.headers(now_s))

@@ -10,7 +10,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Protocol, cast
 
@@ -26,13 +27,15 @@ BUFFER_OCTETS: Final = 4 << 20
 """Of datagrams that wait to be read; the system may give less (net.core.rmem_max)."""
 NAME_S: Final = 60.0
 """How long an address that was looked up is used."""
+NAMES_MAX: Final = 1024
+NOWHERE: Final = ""
 
 
 @lru_cache(maxsize=1024)
-def _numeric(host: str) -> str | None:
+def _numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address, of what is no name."""
     try:
-        return str(ipaddress.ip_address(host))
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
 
@@ -58,6 +61,8 @@ class SipSockets(asyncio.DatagramProtocol):
     ) -> None:
         self.agent = agent
         self.port = 0
+        self.is_kept: Callable[[str], bool] = lambda host: False
+        """Whether connections from this address go last, when there are too many."""
         self._handler = handler
         self._tls = tls or {}
         self._loop = asyncio.get_running_loop()
@@ -70,6 +75,8 @@ class SipSockets(asyncio.DatagramProtocol):
         self._waiting: dict[tuple[Transport, str, int], list[Outgoing]] = {}
         """For a name, or a stream, that is being asked for."""
         self._names: dict[str, tuple[float, str]] = {}
+        self._version = 4
+        """Of the Internet Protocol, that our UDP socket speaks."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
@@ -88,6 +95,7 @@ class SipSockets(asyncio.DatagramProtocol):
                     raise
             else:
                 self._server, self._udp, self.port = server, udp, chosen
+                self._version = 6 if udp.get_extra_info("socket").family == socket.AF_INET6 else 4
                 # What a burst of answers needs: what the system gives by itself holds some three hundred datagrams,
                 # and each that is lost costs its call half a second.
                 udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
@@ -144,8 +152,9 @@ class SipSockets(asyncio.DatagramProtocol):
 
     def opened(self, stream: Stream) -> int:
         if len(self._streams) >= STREAMS_MAX:
-            oldest = min(self._streams.values(), key=lambda item: item.heard_ms)
-            oldest.close()
+            spared = self._spared()
+            del self._streams[spared.number]  # at once: more may be opened before it is told to be lost
+            spared.close()
         self._count += 1
         self._streams[self._count] = stream
         return self._count
@@ -157,7 +166,17 @@ class SipSockets(asyncio.DatagramProtocol):
 
     # Inside
 
+    def _spared(self) -> Stream:
+        """The connection that can be done without best: whoever opens many costs himself his own, and no stranger costs
+        a trunk the one that its calls are on.
+        """
+        streams = self._streams.values()
+        strangers = [stream for stream in streams if not stream.is_ours and not self.is_kept(stream.host)]
+        counts = Counter(stream.host for stream in strangers)
+        return min(strangers or streams, key=lambda stream: (-counts[stream.host], stream.heard_ms))
+
     def _send_all(self) -> list[Event]:
+        failures: list[Event] = []
         for outgoing in self.agent.take():
             hop = outgoing.hop
             stream = self._streams.get(hop.connection) or self._streams.get(
@@ -167,17 +186,25 @@ class SipSockets(asyncio.DatagramProtocol):
                 stream.write(outgoing.data)
             elif hop.transport == "udp" and (address := self._address_of(hop.host)) is not None:
                 assert self._udp is not None
-                self._udp.sendto(outgoing.data, (address, hop.port))
+                if address == NOWHERE:
+                    failures += self.agent.failed(outgoing, self.now_ms())
+                else:
+                    self._udp.sendto(outgoing.data, (address, hop.port))
             else:
                 self._wait(outgoing)
-        return self.agent.events()
+        return [*failures, *self.agent.events()]
 
     def _address_of(self, host: str) -> str | None:
-        """None for a name that has to be looked up (again)."""
+        """None for a name that has to be looked up (again), `NOWHERE` for an address that our socket does not reach."""
         known = self._names.get(host)
         if known is not None and known[0] > self._loop.time():
             return known[1]
-        return _numeric(host)
+        address = _numeric(host)
+        if address is None:
+            return None
+        # A peer writes into its Contact what it likes. uvloop raises for the other family, and a group is many.
+        is_reached = address.version == self._version and not (address.is_multicast or address.is_unspecified)
+        return str(address) if is_reached else NOWHERE
 
     def _wait(self, outgoing: Outgoing) -> None:
         place = (outgoing.hop.transport, outgoing.hop.host, outgoing.hop.port)
@@ -197,6 +224,8 @@ class SipSockets(asyncio.DatagramProtocol):
                     assert self._udp is not None
                     family = self._udp.get_extra_info("socket").family
                     found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
+                    if len(self._names) >= NAMES_MAX:
+                        self._names.clear()
                     self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
                 else:
                     context = None

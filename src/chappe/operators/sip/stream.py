@@ -34,12 +34,17 @@ class Stream(asyncio.Protocol):
         self._place = place
         self._reader = StreamReader()
         self._transport: asyncio.Transport | None = None
+        self.is_ours = place is not None
+        """We opened it."""
+        self.host = ""
+        """The peer's address."""
         self.number = 0
         self.heard_ms = sockets.now_ms()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername") or ("", 0)
+        self.host = peer[0]
         self.number = self._sockets.opened(self)
         self._hop = Hop(self._kind, peer[0], peer[1], self.number)
         if self._place is None:

@@ -202,11 +202,15 @@ class UserAgent:
     def _screen(self, request: Request, hop: Hop) -> Refusal | None:
         """What is about a call that is not there is refused without keeping anything of it."""
         if request.method == "CANCEL":
-            return None if self.layer.has_invite_of(request) else Refusal(481)
-        if request.to.tag:
+            is_known = self.layer.has_invite_of(request)
+        elif request.to.tag:
             is_known = (request.call_id, request.to.tag, request.from_.tag) in self._dialogs
-            return None if is_known else Refusal(481)
-        return None if self.screen is None else self.screen(request, hop)
+        else:
+            return None if self.screen is None else self.screen(request, hop)
+        if is_known:
+            return None
+        is_answered = self.layer.is_answered is None or self.layer.is_answered(hop)
+        return Refusal(481 if is_answered else 0)
 
     def _handle(self, events: Sequence[transaction_events.Event], now_ms: int) -> None:
         for event in events:

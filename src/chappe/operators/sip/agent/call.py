@@ -165,7 +165,10 @@ class Call:
         if self._asked_repeater is not None:
             self._asked_repeater.stop()
             self._asked_repeater = None
-        body = body_of(request)
+        try:
+            body = body_of(request)
+        except RemoteError:
+            body = b""  # it is acknowledged all the same, and whoever waits for an answer to an offer sees that none came
         if self.state is CallState.ACCEPTED:
             self.move(CallInput.ACK)
             if self._parting is not None:

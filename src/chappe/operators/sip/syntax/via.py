@@ -54,10 +54,12 @@ class Via:
         return self.host.lower(), self.port or DEFAULT_PORTS.get(self.transport.lower(), 5060)
 
     def received_from(self, host: str, port: int) -> Via:
-        """As the server keeps it: where the request really came from (section 18.2.1; RFC 3581, section 4)."""
+        """As the server keeps it: where the request really came from (section 18.2.1; RFC 3581, section 4). What its
+        sender wrote there itself does not count.
+        """
         bare = self.host[1:-1] if self.host.startswith("[") else self.host
         wants_port = "rport" in self.parameters
-        if bare == host and not wants_port:
+        if bare == host and not wants_port and "received" not in self.parameters:
             return self
         parameters = dict(self.parameters)
         parameters["received"] = host
@@ -66,9 +68,13 @@ class Via:
         return replace(self, parameters=parameters)
 
     def reply_to(self) -> tuple[str, int]:
-        """Where a response goes over an unreliable transport (section 18.2.2; RFC 3581, section 4)."""
+        """Where a response goes over an unreliable transport (section 18.2.2; RFC 3581, section 4).
+
+        `maddr` is not followed: it is for multicast, and whoever writes it would have us send to others, or look up
+        names, as often as he likes.
+        """
         parameters = self.parameters
-        host = parameters.get("maddr") or parameters.get("received") or self.host
+        host = parameters.get("received") or self.host
         if host.startswith("["):
             host = host[1:-1]
         rport = parameters.get("rport")

@@ -66,6 +66,8 @@ class Refusal:
 
 Screen = Callable[[Request, Hop], Refusal | None]
 """Looks at a request that nothing is known of yet; None lets it in."""
+IsAnswered = Callable[[Hop], bool]
+"""Whether whoever sends from there is told what was wrong with it; asked once for each such answer."""
 
 
 class Layer:
@@ -95,6 +97,8 @@ class Layer:
         self._out: list[Outgoing] = []
         self.screen: Screen | None = None
         """Who floods us from a forged address is to cost neither us memory nor the address repeated answers."""
+        self.is_answered: IsAnswered | None = None
+        """About requests that cannot be read; None: everybody."""
         self._tag_key = ids().encode()[:64]
 
     # What the user does
@@ -311,7 +315,7 @@ class Layer:
         """Answered without a transaction: if the peer asks again, it is answered again."""
         tag = self._ids()
         answer = refusal(error, tag)
-        if answer is not None:
+        if answer is not None and (self.is_answered is None or self.is_answered(hop)):
             via = answer.via.received_from(hop.host, hop.port)
             answer = refusal(error, tag, via)
             assert answer is not None
