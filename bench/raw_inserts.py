@@ -25,7 +25,8 @@ _STATEMENTS = (
     "INSERT INTO recipients"
     " (message_id, number, state, cost_micro, refund_micro, attempts, operator, changed_at_ms)"
     " VALUES (?, ?, 0, ?, 0, 0, '', ?)",
-    "INSERT INTO outbox (message_id, route, due_at_ms, leased_until_ms, lease_owner) VALUES (?, '', ?, 0, '')",
+    "INSERT INTO outbox (message_id, route, account_id, due_at_ms, leased_until_ms, lease_owner)"
+    " VALUES (?, '', 1, ?, 0, '')",
 )
 
 

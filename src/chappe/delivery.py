@@ -55,7 +55,7 @@ class SmsDelivery:
         self._is_running = True
         await self._dispatcher.start()
         for operator in self.routes.operators:
-            await operator.start(self._outcomes, self._dispatcher.wake)
+            await operator.start(self._outcomes, self._dispatcher.has_slots)
         self._sweep.start()
         if self._rematch is not None:
             self._rematch.start()

@@ -30,7 +30,8 @@ _RECIPIENT = (
     f" VALUES (?, ?, {State.WAITING:d}, ?, 0, 0, '', ?)"
 )
 _OUTBOX = (
-    "INSERT INTO outbox (message_id, route, due_at_ms, leased_until_ms, lease_owner) VALUES (?, ?, ?, 0, '')"
+    "INSERT INTO outbox (message_id, route, account_id, due_at_ms, leased_until_ms, lease_owner)"
+    " VALUES (?, ?, ?, ?, 0, '')"
 )
 
 
@@ -96,7 +97,7 @@ def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:
     """The rows of requests that are accepted together. Raises for all of them when one must be refused."""
     recipients: list[tuple[int, int, int, int]] = []
     messages: list[tuple[object, ...]] = []
-    outbox: list[tuple[int, str, int]] = []
+    outbox: list[tuple[int, str, int, int]] = []
     postings: list[Posting] = []
     debits: dict[int, tuple[int, int]] = {}
     results: list[Accepted] = []
@@ -126,7 +127,9 @@ def write_accepted(tx: Transaction, items: list[_Item]) -> list[Accepted]:
         if request.is_sandbox:
             due_at_ms += SANDBOX_DELAY_MS
         # A route of numbers that all opted out finds nobody waiting, and is dropped then.
-        outbox += [(message_id, route, due_at_ms) for route in dict.fromkeys(request.routes)]
+        outbox += [
+            (message_id, route, request.account_id, due_at_ms) for route in dict.fromkeys(request.routes)
+        ]
         results.append(
             Accepted(
                 message_id,

@@ -88,6 +88,9 @@ class Dispatcher:
         self._task: asyncio.Task[None] | None = None
         self._recovered: list[Recovered] = []
         self._without_route = 0
+        self._has_news = True
+        """Whether something was accepted, or put into the outbox otherwise, since the last look."""
+        self._poll_at_s = 0.0
 
     async def start(self) -> None:
         """Finds what an earlier process left behind, then works in the background."""
@@ -111,7 +114,12 @@ class Dispatcher:
                 pass  # the others find that this process is gone
 
     def wake(self) -> None:
-        """Something is due, or an operator has room."""
+        """Something new may be due."""
+        self._has_news = True
+        self._wake.set()
+
+    def has_slots(self) -> None:
+        """An operator takes more, or is up."""
         self._wake.set()
 
     def lost(self, operator: Operator, departures: Sequence[Departure]) -> None:
@@ -143,7 +151,7 @@ class Dispatcher:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
-            pass
+            self._has_news = True  # something may have become due
 
     async def _round(self) -> bool:
         """One look at everything; True when something moved."""
@@ -159,27 +167,51 @@ class Dispatcher:
     async def _load(self) -> None:
         """Takes more from the outbox, where there is room for it."""
         now_ms = self._store.clock.now_ms()
-        lanes = [lane for lane in (*self._lanes, self._sandbox) if lane.has_room and self._may_load(lane)]
+        now_s = self._store.clock.monotonic_s()
+        if now_s >= self._poll_at_s:
+            self._has_news = True
+        has_news, self._has_news = self._has_news, False
+        if has_news:
+            self._poll_at_s = now_s + POLL_S
+        lanes = [
+            lane
+            for lane in (*self._lanes, self._sandbox)
+            if (has_news or lane.wants_more()) and self._may_load(lane)
+        ]
         if not lanes:
             return
         routes = {lane.route: None if lane is self._sandbox else self._routes for lane in lanes}
 
-        def find(reader: Reader) -> list[list[Found]]:
-            return [lane.find(reader, self._messages, routes[lane.route], now_ms) for lane in lanes]
+        def look(reader: Reader) -> list[tuple[Lane, list[int], list[Found]]]:
+            result: list[tuple[Lane, list[int], list[Found]]] = []
+            for lane in lanes:
+                accounts = lane.look(reader, now_ms, is_shared=self._is_shared)
+                found: list[Found] = []
+                if accounts and not self._is_shared:
+                    found = lane.find(reader, accounts, self._messages, routes[lane.route], now_ms)
+                result.append((lane, accounts, found))
+            return result
 
-        def lease(tx: Transaction) -> list[list[Found]]:
-            return [lane.lease(tx, self._owner, self._messages, routes[lane.route], now_ms) for lane in lanes]
+        def lease(tx: Transaction) -> list[tuple[Lane, list[int], list[Found]]]:
+            return [
+                (
+                    lane,
+                    accounts,
+                    lane.lease(tx, self._owner, accounts, self._messages, routes[lane.route], now_ms),
+                )
+                for lane, accounts, _ in seen
+                if accounts
+            ]
 
-        if not self._is_shared:
-            found = await self._store.database.read(find)
-        elif await self._store.database.read(
-            lambda reader: any(lane.has_free(reader, now_ms) for lane in lanes)
-        ):
-            found = await self._store.database.write_light(lease)
-        else:
-            return
-        for lane, of_lane in zip(lanes, found, strict=True):
-            lane.take_in(of_lane)
+        try:
+            seen = await self._store.database.read(look)
+            if self._is_shared and any(accounts for _, accounts, _ in seen):
+                seen = await self._store.database.write_light(lease)
+        except BaseException:
+            self._has_news = True
+            raise
+        for lane, _, found in seen:
+            lane.take_in(found)
 
     def _may_load(self, lane: Lane) -> bool:
         # Where there are several processes, one whose operators are down leaves it to the others.

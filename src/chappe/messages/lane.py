@@ -1,8 +1,13 @@
-"""A lane is a route's way out: what waits for it in memory, and which of its operators is next."""
+"""A lane is a route's way out: what waits for it in memory, and which of its operators is next.
+
+While little is due it is found in one look, whoever's it is. Once more is due than such a look shows, the accounts are
+asked one by one, so that each has its share of the memory, and with it of the operator.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,20 +18,50 @@ from chappe.messages.port import Departure, Operator
 from chappe.messages.request import OUTBOX_DUE
 from chappe.messages.routes import Routes
 from chappe.messages.states import State
+from chappe.messages.turns import Turns
 from chappe.storage.database import Reader, Transaction
 
 LOADED_MAX = 1024
-"""Recipients held in memory a lane: enough to fill every window, whatever the length of the outbox."""
+"""Recipients held in memory a lane: enough to fill every window, whatever the length of the outbox. Several accounts
+share them; none has to do with less than `SHARE_MIN`."""
+SHARE_MIN = 32
 MESSAGES_PER_LOAD = 128
+ACCOUNTS_PER_LOOK = 500
+"""Accounts that are asked one by one in one look: a step of an index each."""
 
-_DUE = (
-    "SELECT message_id FROM outbox WHERE route = ? AND due_at_ms <= ? ORDER BY due_at_ms, message_id LIMIT ?"
-)
+_ALONE = ""
 # Of several processes each takes what no other has, and no one waits for another.
-_FREE = (
-    "SELECT message_id FROM outbox WHERE route = ? AND due_at_ms <= ? AND lease_owner = ''"
-    " ORDER BY due_at_ms, message_id LIMIT ? FOR UPDATE SKIP LOCKED"
+_SHARED = " AND lease_owner = ''"
+_HEAD = (
+    "SELECT message_id, account_id FROM outbox WHERE route = ? AND due_at_ms <= ?{free}"
+    " ORDER BY due_at_ms, message_id LIMIT ?"
 )
+_FIRST = (
+    "SELECT {column} FROM outbox WHERE route = ? AND account_id > {after}{free}"
+    " ORDER BY account_id, due_at_ms, message_id LIMIT 1"
+)
+_OF_ACCOUNT = (
+    "SELECT message_id FROM outbox WHERE route = ? AND account_id = ? AND due_at_ms <= ?{free}"
+    " ORDER BY due_at_ms, message_id LIMIT ?"
+)
+
+
+def _accounts(free: str) -> str:
+    """Accounts after one, each with when its first message is due."""
+    first = _FIRST.format(column="account_id, due_at_ms", after="?", free=free)
+    next_account = _FIRST.format(column="account_id", after="turns.account_id", free=free)
+    next_due = _FIRST.format(column="due_at_ms", after="turns.account_id", free=free)
+    return (
+        f"WITH RECURSIVE turns (account_id, due_at_ms) AS (SELECT * FROM ({first}) AS first_turn"
+        f" UNION ALL SELECT ({next_account}), ({next_due}) FROM turns WHERE turns.account_id IS NOT NULL)"
+        f" SELECT account_id, due_at_ms FROM turns WHERE account_id IS NOT NULL LIMIT {ACCOUNTS_PER_LOOK}"
+    )
+
+
+_HEAD_ALONE, _HEAD_SHARED = _HEAD.format(free=_ALONE), _HEAD.format(free=_SHARED)
+_ACCOUNTS_ALONE, _ACCOUNTS_SHARED = _accounts(_ALONE), _accounts(_SHARED)
+_DUE = _OF_ACCOUNT.format(free=_ALONE)
+_FREE = _OF_ACCOUNT.format(free=_SHARED) + " FOR UPDATE SKIP LOCKED"
 _LEASE = "UPDATE outbox SET lease_owner = ?, leased_until_ms = 0 WHERE message_id = ? AND route = ?"
 _GIVE_BACK = "UPDATE outbox SET lease_owner = '' WHERE lease_owner = ? AND route = ?"
 _WAITING = f"SELECT number, attempts FROM recipients WHERE message_id = ? AND state = {State.WAITING:d}"
@@ -57,7 +92,6 @@ class Loaded(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-_HAS_FREE = "SELECT 1 FROM outbox WHERE route = ? AND due_at_ms <= ? AND lease_owner = '' LIMIT 1"
 _GIVE_BACK_ALL = "UPDATE outbox SET lease_owner = '' WHERE lease_owner = ?"
 _GIVE_BACK_ONE = "UPDATE outbox SET lease_owner = '' WHERE lease_owner = ? AND message_id = ? AND route = ?"
 _LEASED = "SELECT message_id, route FROM outbox WHERE lease_owner = ? AND lease_owner <> ''"
@@ -104,7 +138,7 @@ class Lane:
 
     route: str
     operators: tuple[Operator, ...]
-    waiting: deque[Loaded] = field(default_factory=deque[Loaded])
+    waiting: Turns = field(default_factory=Turns)
     again: deque[Loaded] = field(default_factory=deque[Loaded])
     counts: dict[int, int] = field(default_factory=dict[int, int])
     empty: list[int] = field(default_factory=list[int])
@@ -113,46 +147,127 @@ class Lane:
     """Messages of which recipients wait whose route is another one: the outbox must name it before this row goes."""
     down_since_s: float | None = None
     """Since when none of its operators is up."""
+    more: set[int] = field(default_factory=set[int])
+    """Accounts of which more is due than is in memory."""
+    is_unseen: bool = True
+    """Whether something may be due that no look has found yet."""
+    is_long: bool = False
+    """Whether more is due than one look shows."""
+    _after: int = -1
+    _last: int = -1
+    _share: int = LOADED_MAX
 
     def operator(self) -> Operator | None:
         """The first operator that is up."""
         return next((operator for operator in self.operators if operator.is_up), None)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether more is to be taken from the outbox."""
-        return len(self.waiting) < LOADED_MAX // 2
-
-    def has_free(self, reader: Reader, now_ms: int) -> bool:
-        """Whether anything is due that no process has taken."""
-        return reader.one(_HAS_FREE, (self.route, now_ms)) is not None
+    def wants_more(self) -> bool:
+        """Whether something due is known to be in nobody's memory that there is room for, or was not looked for yet."""
+        return self.is_unseen or any(self._has_room(account_id) for account_id in self.more)
 
     def holds(self, message_id: int) -> bool:
         """Whether a message is in memory."""
         return message_id in self.counts or message_id in self.empty
 
-    def find(self, reader: Reader, messages: MessageCache, routes: Routes | None, now_ms: int) -> list[Found]:
-        """What is due and not in memory. `routes` None: every number is this lane's."""
+    def look(self, reader: Reader, now_ms: int, *, is_shared: bool) -> list[int]:
+        """Accounts of which something is due that is in nobody's memory, and for which there is room, in turn."""
+        due: list[int] | None = None
+        self.is_unseen = False
+        if not self.is_long:
+            limit = MESSAGES_PER_LOAD + (0 if is_shared else len(self.counts) + len(self.empty))
+            head = reader.all(_HEAD_SHARED if is_shared else _HEAD_ALONE, (self.route, now_ms, limit))
+            if len(head) < limit:
+                due = list(
+                    dict.fromkeys(account for message_id, account in head if not self.holds(message_id))
+                )
+                self.more.intersection_update(due)
+        if due is None:
+            self.is_long = True
+            query = _ACCOUNTS_SHARED if is_shared else _ACCOUNTS_ALONE
+            rows = reader.all(query, (self.route, self._after, self.route, self.route))
+            due = [account_id for account_id, due_at_ms in rows if due_at_ms <= now_ms]
+            if len(rows) == ACCOUNTS_PER_LOOK:
+                self._after, self.is_unseen = rows[-1][0], True
+            else:
+                self._after = -1
+                self.is_long = bool(due)
+        due.sort(key=lambda account_id: (account_id <= self._last, account_id))
+        self._share = max(SHARE_MIN, LOADED_MAX // max(1, len({*due, *self.waiting.accounts})))
+        return [account_id for account_id in due if self._has_room(account_id)]
+
+    def find(
+        self,
+        reader: Reader,
+        accounts: Sequence[int],
+        messages: MessageCache,
+        routes: Routes | None,
+        now_ms: int,
+    ) -> list[Found]:
+        """What of `accounts` is due and not in memory. `routes` None: every number is this lane's."""
         limit = len(self.counts) + len(self.empty) + MESSAGES_PER_LOAD
-        due = [message_id for (message_id,) in reader.all(_DUE, (self.route, now_ms, limit))]
-        new = [each for each in due if each not in self.counts and each not in self.empty]
-        return self._recipients(reader, messages, routes, new)
+
+        def due(account_id: int) -> list[int]:
+            rows = reader.all(_DUE, (self.route, account_id, now_ms, limit))
+            return [message_id for (message_id,) in rows if not self.holds(message_id)]
+
+        return self._load(reader, accounts, due, messages, routes)
 
     def lease(
-        self, tx: Transaction, owner: int, messages: MessageCache, routes: Routes | None, now_ms: int
+        self,
+        tx: Transaction,
+        owner: int,
+        accounts: Sequence[int],
+        messages: MessageCache,
+        routes: Routes | None,
+        now_ms: int,
     ) -> list[Found]:
-        """What is due and no process's; it is `owner`'s then."""
-        free = [row[0] for row in tx.all(_FREE, (self.route, now_ms, MESSAGES_PER_LOAD))]
-        messages.fetch(tx, free)
-        found = self._recipients(tx, messages, routes, free)
+        """What of `accounts` is due and no process's; it is `owner`'s then."""
+
+        def due(account_id: int) -> list[int]:
+            free = [row[0] for row in tx.all(_FREE, (self.route, account_id, now_ms, MESSAGES_PER_LOAD))]
+            messages.fetch(tx, free)
+            return free
+
+        found = self._load(tx, accounts, due, messages, routes)
         tx.run_many(_LEASE, [(str(owner), each.message.id, self.route) for each in found])
         return found
 
-    def _recipients(
-        self, reader: Reader, messages: MessageCache, routes: Routes | None, message_ids: list[int]
+    def _load(
+        self,
+        reader: Reader,
+        accounts: Sequence[int],
+        due: Callable[[int], list[int]],
+        messages: MessageCache,
+        routes: Routes | None,
     ) -> list[Found]:
         found: list[Found] = []
-        room = LOADED_MAX - len(self.waiting)
+        count = 0
+        for account_id in accounts:
+            if count >= LOADED_MAX:
+                self.is_unseen = True
+                break
+            self._last = account_id
+            message_ids = due(account_id)
+            of_account = self._recipients(
+                reader, messages, routes, message_ids, self._share - self.waiting.count(account_id)
+            )
+            if len(of_account) < len(message_ids) or len(message_ids) >= MESSAGES_PER_LOAD:
+                self.more.add(account_id)
+            else:
+                self.more.discard(account_id)
+            count += sum(len(each.recipients) for each in of_account)
+            found += of_account
+        return found
+
+    def _recipients(
+        self,
+        reader: Reader,
+        messages: MessageCache,
+        routes: Routes | None,
+        message_ids: list[int],
+        room: int,
+    ) -> list[Found]:
+        found: list[Found] = []
         for message_id in message_ids:
             message = messages.get(reader, message_id)
             parts = message.parts
@@ -172,13 +287,17 @@ class Lane:
                 break
         return found
 
+    def _has_room(self, account_id: int) -> bool:
+        return self.waiting.count(account_id) <= self._share // 2
+
     def take_in(self, found: list[Found]) -> None:
         """Puts what was found into memory."""
         for message, recipients, has_others in found:
             if has_others:
                 self.elsewhere.add(message.id)
             if recipients:
-                self.waiting += recipients
+                for loaded in recipients:
+                    self.waiting.add(loaded)
                 self.counts[message.id] = len(recipients)
             else:
                 self.empty.append(message.id)
@@ -194,18 +313,19 @@ class Lane:
         self.counts.clear()
         self.empty.clear()
         self.elsewhere.clear()
+        self.more.clear()
+        self.is_unseen = True
 
     def take(self, slots: int, recipients_max: int) -> list[Loaded]:
-        """The next recipients whose parts fit into `slots`; what is to go again goes first."""
+        """The next recipients whose parts fit into `slots`, the accounts in turn; what is to go again goes first."""
         taken: list[Loaded] = []
-        for queue in (self.again, self.waiting):
-            while queue and len(taken) < recipients_max:
-                size = len(queue[0].which)
-                if size > slots and (taken or slots < 1):
-                    return taken
-                # One message longer than the whole window goes alone, when the window is free.
-                slots -= size
-                taken.append(queue.popleft())
+        while len(taken) < recipients_max and (self.again or self.waiting):
+            size = len((self.again[0] if self.again else self.waiting.next()).which)
+            if size > slots and (taken or slots < 1):
+                break
+            # One message longer than the whole window goes alone, when the window is free.
+            slots -= size
+            taken.append(self.again.popleft() if self.again else self.waiting.take())
         return taken
 
     def gone(self, message_id: int) -> bool:
@@ -221,4 +341,7 @@ class Lane:
     def put_back(self, taken: list[Loaded]) -> None:
         """Undoes `take` after a commit that failed."""
         for loaded in reversed(taken):
-            (self.again if loaded.is_again else self.waiting).appendleft(loaded)
+            if loaded.is_again:
+                self.again.appendleft(loaded)
+            else:
+                self.waiting.put_back(loaded)

@@ -21,8 +21,8 @@ NOWHERE = "nowhere"
 
 _WAITING = f"SELECT number FROM recipients WHERE message_id = ? AND state = {State.WAITING:d}"
 _ADD = (
-    "INSERT INTO outbox (message_id, route, due_at_ms, leased_until_ms, lease_owner)"
-    " SELECT message_id, ?, due_at_ms, 0, '' FROM outbox WHERE message_id = ? AND route = ?"
+    "INSERT INTO outbox (message_id, route, account_id, due_at_ms, leased_until_ms, lease_owner)"
+    " SELECT message_id, ?, account_id, due_at_ms, 0, '' FROM outbox WHERE message_id = ? AND route = ?"
     " ON CONFLICT (message_id, route) DO NOTHING"
 )
 _OTHER_ROWS = "SELECT route FROM outbox WHERE message_id = ? AND route <> ?"

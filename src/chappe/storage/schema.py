@@ -12,7 +12,7 @@ from pathlib import Path
 from chappe.storage.database import StorageRefused
 
 # In order. The last one is what this version writes; a database that says another one is newer than we are.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 # The oldest revision whose code may work on the last one, beside ours: what that code needs is still there, and what it
 # writes is understood. Processes of two versions run side by side during an upgrade (docs/changing/README.md).

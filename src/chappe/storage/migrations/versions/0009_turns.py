@@ -1,0 +1,18 @@
+"""Whose message an outbox row is of, so that accounts take turns."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    # 0 in rows that an older version has written: those take turns as if they were one account's.
+    op.add_column("outbox", sa.Column("account_id", sa.BigInteger, nullable=False, server_default="0"))
+    op.create_index(
+        "outbox_turns",
+        "outbox",
+        ["route", "account_id", "due_at_ms", "message_id"],
+        postgresql_where=sa.text("lease_owner = ''"),
+    )
