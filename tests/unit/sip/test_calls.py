@@ -19,6 +19,7 @@ from chappe.operators.sip.agent.events import (
     Offered,
     Progress,
 )
+from chappe.operators.sip.agent.reliable import TAKEN_MAX
 from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.agent.states import CallState
 from chappe.operators.sip.errors import LocalError
@@ -593,6 +594,35 @@ def test_a_reliable_answer_that_is_lost_comes_again():
     network.run(6000)
     assert caller.kinds() == ["Progress", "Answered"]
     assert callee.kinds() == ["Incoming", "Established"]
+
+
+def test_a_flood_of_reliable_answers_is_not_acknowledged_one_by_one():
+    """Each PRACK is repeated, to wherever a Contact points."""
+    network, caller, callee = pair([(10, "ring", {})], callee_settings=RELIABLE)
+    call = caller.call("192.0.2.9")
+    network.run(100)
+    (ringing,) = [m for m in carried(network) if isinstance(m, Response) and m.status == 180]
+    first = int(ringing.first("RSeq") or 0)
+    for rseq in range(first, first + 1000):
+        octets = ringing.encode().replace(b"RSeq: %d" % first, b"RSeq: %d" % rseq)
+        caller.receive(octets, Hop("udp", "192.0.2.9", 5060), network.now_ms)
+    network.run(100)
+    assert summary(network).count("PRACK") == TAKEN_MAX
+    caller.do(call.cancel)
+    assert_all_over(network, caller, callee)
+
+
+def test_a_session_timer_that_is_set_anew_again_and_again_leaves_nothing_behind():
+    """A peer may ask for an interval of years, and for the next one at once."""
+    network, caller, callee = pair()
+    caller.call("192.0.2.9")
+    network.run(2000)
+    call = caller.of(Answered)[0].call
+    for _ in range(1000):
+        call._session_timer.agree(2**31 - 1, network.now_ms, is_ours=True)
+    assert len(caller.agent.timers) < 200
+    caller.do(call.hang_up)
+    assert_all_over(network, caller, callee)
 
 
 def test_a_reliable_answer_that_is_never_acknowledged_ends_the_call():

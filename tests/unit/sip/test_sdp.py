@@ -188,7 +188,7 @@ def test_ipv6_and_line_ends_of_others():
     description = parse_description(
         b"v=0\no=x 1 1 IN IP6 ::1\ns= \nc=IN IP6 2001:db8::1\nt=0 0\nm=audio 5004 RTP/AVP 8\n"
     )
-    _, session = OURS.answer(description, 1)
+    _, session = Endpoint("2001:db8::2", 4000).answer(description, 1)
     assert session.host == "2001:db8::1"
     assert b"c=IN IP6 2001:db8::1\r\n" in Endpoint("2001:db8::1", 1).offer(1).encode()
     assert description.origin == Origin("x", 1, 1, "::1")
@@ -220,6 +220,36 @@ def test_a_medium_that_nobody_says_where_to_send():
     description = parse_description(b"v=0\r\nm=audio 5004 RTP/AVP 8\r\n")
     with pytest.raises(RemoteError):
         OURS.answer(description, 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "IP4 media.example.com",
+        "IP4 1",
+        "IP4 0x7f.1",
+        "IP4 224.0.0.1",
+        "IP4 239.1.2.3/127",
+        "IP4 255.255.255.255",
+        "IP6 ff02::1",
+        "IP6 2001:db8::1",
+    ],
+)
+def test_audio_goes_to_one_address_of_our_version_and_to_no_name(address):
+    """A name would be looked up for each frame, and all calls would wait."""
+    offer = described("m=audio 5004 RTP/AVP 8", host=f"c=IN {address}")
+    for result in (lambda: OURS.answer(offer, 1), lambda: OURS.accept_answer(OURS.offer(1), offer)):
+        with pytest.raises(RemoteError) as caught:
+            result()
+        assert caught.value.status == 488
+    # Where nothing is sent to counts for nothing.
+    own = described("m=audio 5004 RTP/AVP 8", "c=IN IP4 198.51.100.1", host=f"c=IN {address}")
+    assert OURS.answer(own, 1)[1].host == "198.51.100.1"
+
+
+def test_an_address_is_written_as_sockets_write_it():
+    offer = described("m=audio 5004 RTP/AVP 8", host="c=IN IP6 2001:DB8:0::1")
+    assert Endpoint("2001:db8::2", 4000).answer(offer, 1)[1].host == "2001:db8::1"
 
 
 def test_a_description_of_ours_without_control_characters_only():

@@ -310,9 +310,15 @@ async def test_early_media_is_answered_in_the_183_and_stays_in_force(bench):
     assert ALAW in (await bench.far.telephone()).heard
 
 
-async def test_an_answer_without_a_codec_of_ours_is_hung_up(bench):
+@pytest.mark.parametrize(
+    ("address", "codec"), [(b"127.0.0.1", b"18"), (b"media.example.com", b"8"), (b"224.0.0.1", b"8")]
+)
+async def test_an_answer_without_a_codec_of_ours_or_an_address_is_hung_up(bench, address, codec):
     def act(telephone: Telephone) -> None:
-        body = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n"
+        body = (
+            b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 %b\r\nt=0 0\r\nm=audio 4000 RTP/AVP %b\r\n"
+        )
+        body %= (address, codec)
         bench.far.do(telephone.call.accept, body)
 
     bench.far.act = act

@@ -7,6 +7,7 @@ answer, session = endpoint.answer(parse_description(body), session_id)  # the ca
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -25,6 +26,7 @@ PTIME_MS: Final = 20
 PTIMES_MS: Final = (10, 20, 30, 40, 60)
 """What we can send: whole blocks of 10 ms."""
 
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 _RTPMAP: Final = re.compile(r"([0-9]{1,3}) ++([A-Za-z0-9\-._]++)/([0-9]{1,6})(?:/([0-9]{1,3}))?+ *+")
 _PLAYS: Final[dict[Direction, bool]] = {
     "sendrecv": True,
@@ -172,7 +174,7 @@ class Endpoint:
         ours: _Formats,
         theirs: _Formats,
     ) -> AudioSession:
-        host = description.host_of(media)
+        host = _address(description.host_of(media), self.host)
         direction = _MIRROR[description.direction_of(media)]
         # Before there was "sendonly", a call was held with an address that is none (RFC 2543).
         is_nowhere = host in ("0.0.0.0", "::")  # noqa: S104 - nothing is bound
@@ -207,6 +209,27 @@ class Endpoint:
 
     def _description(self, session_id: int, version: int, media: tuple[Media, ...]) -> SessionDescription:
         return SessionDescription(Origin("-", session_id, version, self.host), self.host, (), media)
+
+
+def _address(host: str, ours: str) -> str:
+    """Where audio can be sent to, as sockets write it. RemoteError(488) for a name, a group of hosts, and the other version
+    of the protocol.
+
+    Names (RFC 8866, 5.7, allows them) would be looked up for each frame, and whoever sends all calls' audio would wait.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise RemoteError("a c= line has no address", 488) from None
+    if address.is_multicast or address == _BROADCAST:
+        raise RemoteError("a c= line names more than one host", 488)
+    try:
+        is_other = ipaddress.ip_address(ours).version != address.version
+    except ValueError:
+        is_other = False  # ours is written as a name
+    if is_other:
+        raise RemoteError("a c= line has an address of the other version", 488)
+    return str(address)
 
 
 def _answered_media(offer: SessionDescription, answer: SessionDescription) -> Media | None:
