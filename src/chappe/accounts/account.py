@@ -37,11 +37,14 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     floor_micro: int
     waiting_count: int
     created_at_ms: int
+    voice_retries: int
+    voice_retry_delay_s: int
 
 
 COLUMNS = (
     "a.id, a.email, a.firstname, a.lastname, a.state, a.is_marketing, a.may_have_subaccounts, a.parent_id,"
-    " a.allowed_networks, a.balance_micro, a.floor_micro, a.waiting_count, a.created_at_ms"
+    " a.allowed_networks, a.balance_micro, a.floor_micro, a.waiting_count, a.created_at_ms,"
+    " a.voice_retries, a.voice_retry_delay_s"
 )
 
 

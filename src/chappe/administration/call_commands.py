@@ -94,7 +94,8 @@ async def carry_out_recording(
 
 
 async def _call(store: Store, campaign_id: str) -> Result:
-    found = await store.database.read(lambda reader: campaign_history(reader, campaign_id))
+    now_ms = store.clock.now_ms()
+    found = await store.database.read(lambda reader: campaign_history(reader, campaign_id, now_ms))
     if found is None:
         raise CommandRefused(f"there is no campaign {campaign_id}")
     return shown_campaign(found)

@@ -392,6 +392,8 @@ def _shown(account: Account) -> Result:
         "marketing": bool(account.is_marketing),
         "subaccounts": bool(account.may_have_subaccounts),
         "allowIp": account.allowed_networks.split(",") if account.allowed_networks else [],
+        "voiceRetries": account.voice_retries,
+        "voiceRetryDelayS": account.voice_retry_delay_s,
         "balance": exact_text(account.balance_micro),
     }
 

@@ -45,11 +45,15 @@ def shown_campaign(campaign: CampaignHistory) -> dict[str, Any]:
         "acceptedAtMs": campaign.accepted_at_ms,
         "endedAtMs": campaign.ended_at_ms,
         "noticeTo": campaign.notice_to or None,
+        "retries": campaign.retries,
+        "retryDelayS": campaign.retry_delay_s,
         "callees": [
             {
                 "number": f"+{callee.number}",
                 "state": callee.state.name.lower().replace("_", " "),
                 "dueAtMs": callee.due_at_ms,
+                "nextCallAtMs": callee.due_at_ms if callee.waits_for else None,
+                "waitsFor": callee.waits_for,
                 "changedAtMs": callee.changed_at_ms,
                 "cost": exact_text(callee.cost_micro),
                 "refund": exact_text(callee.refund_micro),

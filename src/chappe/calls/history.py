@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from chappe.calls.states import State
+from chappe.calls.waiting import WaitsFor, waits_for
 from chappe.storage.database import Reader
 
 
@@ -29,7 +30,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class CalleeHistory:
-    """A callee and its calls, oldest first."""
+    """A callee and its calls, oldest first. `waits_for`: why it is not called now; None unless it waits."""
 
     number: int
     state: State
@@ -39,11 +40,14 @@ class CalleeHistory:
     refund_micro: int
     duration_s: int
     attempts: list[Attempt]
+    waits_for: WaitsFor | None
 
 
 @dataclass(frozen=True)
 class CampaignHistory:
-    """A campaign without its text. `notice_to`: who is to be told by e-mail that it has ended."""
+    """A campaign without its text. `notice_to`: who is to be told by e-mail that it has ended. `retries`: further calls
+    to a number after busy and no answer, each `retry_delay_s` later.
+    """
 
     token: str
     email: str
@@ -51,19 +55,24 @@ class CampaignHistory:
     accepted_at_ms: int
     ended_at_ms: int | None
     notice_to: str
+    retries: int
+    retry_delay_s: int
     callees: list[CalleeHistory]
 
 
-def campaign_history(reader: Reader, token: str) -> CampaignHistory | None:
+def campaign_history(reader: Reader, token: str, now_ms: int) -> CampaignHistory | None:
     """The history of a campaign of any account; None when there is no such campaign."""
     row = reader.one(
-        "SELECT c.id, a.email, c.kind, c.created_at_ms, c.ended_at_ms, c.email FROM campaigns c"
+        "SELECT c.id, a.email, c.kind, c.created_at_ms, c.ended_at_ms, c.email, c.is_marketing, c.retries,"
+        " c.retry_delay_s FROM campaigns c"
         " JOIN accounts a ON a.id = c.account_id WHERE c.token = ?",
         (token,),
     )
     if row is None:
         return None
-    campaign_id, email, kind, created_at_ms, ended_at_ms, notice_to = row
+    campaign_id, email, kind, created_at_ms, ended_at_ms, notice_to, is_marketing, retries, retry_delay_s = (
+        row
+    )
     attempts: dict[int, list[Attempt]] = {}
     for number, *columns in reader.all(
         "SELECT number, attempt, operator, left_at_ms, answered_at_ms, ended_at_ms, result, status, cause, party,"
@@ -71,12 +80,26 @@ def campaign_history(reader: Reader, token: str) -> CampaignHistory | None:
         (campaign_id,),
     ):
         attempts.setdefault(number, []).append(Attempt(*columns))
-    callees = [
-        CalleeHistory(row[0], State(row[1]), row[2], row[3], row[4], row[5], row[6], attempts.get(row[0], []))
-        for row in reader.all(
-            "SELECT number, state, due_at_ms, changed_at_ms, cost_micro, refund_micro, duration_s FROM callees"
-            " WHERE campaign_id = ? ORDER BY number",
-            (campaign_id,),
+    callees: list[CalleeHistory] = []
+    for number, state, due_at_ms, changed_at_ms, *money_and_time in reader.all(
+        "SELECT number, state, due_at_ms, changed_at_ms, cost_micro, refund_micro, duration_s FROM callees"
+        " WHERE campaign_id = ? ORDER BY number",
+        (campaign_id,),
+    ):
+        calls = attempts.get(number, [])
+        reason = None
+        if state == State.WAITING:
+            reason = waits_for(
+                number,
+                is_marketing=bool(is_marketing),
+                due_at_ms=due_at_ms,
+                changed_at_ms=changed_at_ms,
+                results=[call.result for call in calls],
+                now_ms=now_ms,
+            )
+        callees.append(
+            CalleeHistory(number, State(state), due_at_ms, changed_at_ms, *money_and_time, calls, reason)
         )
-    ]
-    return CampaignHistory(token, email, kind, created_at_ms, ended_at_ms, notice_to, callees)
+    return CampaignHistory(
+        token, email, kind, created_at_ms, ended_at_ms, notice_to, retries, retry_delay_s, callees
+    )

@@ -15,6 +15,7 @@ from chappe.administration.commands import (
     Command,
 )
 from chappe.cli.administer import add_store_flags, administer, show
+from chappe.cli.printed import print_list
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -56,10 +57,16 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     change.add_argument("--state", choices=STATES)
     change.add_argument("--allow-ip", metavar="CIDR,...", help='only from there; "" for everywhere')
     change.add_argument(
-        "--voice-retries", type=int, metavar="N", help="further calls after busy and no answer, 0 to 3"
+        "--voice-retries",
+        type=int,
+        metavar="N",
+        help="further calls to a number after busy and no answer, 0 to 3 (0 at first)",
     )
     change.add_argument(
-        "--voice-retry-delay", type=int, metavar="S", help="seconds between them (300 at first)"
+        "--voice-retry-delay",
+        type=int,
+        metavar="S",
+        help="seconds before each of them, 10 to 86400 (300 at first)",
     )
     change.set_defaults(command=_set)
 
@@ -77,9 +84,18 @@ def _run(options: argparse.Namespace) -> int:
     command: Command = options.command(options)
     result = administer(options, command)
     if isinstance(command, AccountList) and not options.json:
-        for account in result["accounts"]:
-            flags = [name for name in ("marketing", "subaccounts") if account[name]]
-            print(f"{account['email']}\t{account['balance']}\t{account['state']}\t{','.join(flags) or '-'}")
+        print_list(
+            ("email", "balance", "state", "rights"),
+            [
+                (
+                    account["email"],
+                    account["balance"],
+                    account["state"],
+                    ",".join(name for name in ("marketing", "subaccounts") if account[name]) or "-",
+                )
+                for account in result["accounts"]
+            ],
+        )
         return 0
     show(options, result)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chappe.administration.commands import AudioList, AudioModerate, AudioSave
 from chappe.cli.administer import add_store_flags, administer, show
+from chappe.cli.printed import print_list
 from chappe.cli.refused import Refused
 
 
@@ -45,9 +46,19 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    for file in result["files"]:
-        seconds = f"{file['durationMs'] / 1000:.1f} s"
-        print(f"{file['tokenAudio']}\t{file['state']}\t{seconds}\t{file['email']}\t{file['filename']}")
+    print_list(
+        ("token", "state", "duration", "account", "name"),
+        [
+            (
+                file["tokenAudio"],
+                file["state"],
+                f"{file['durationMs'] / 1000:.1f} s",
+                file["email"],
+                file["filename"],
+            )
+            for file in result["files"]
+        ],
+    )
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from chappe.administration.commands import CallIncoming, CallShow
 from chappe.cli.administer import add_store_flags, administer
+from chappe.cli.printed import at, print_list
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -35,9 +35,9 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    ended = "under way" if result["endedAtMs"] is None else f"ended {_at(result['endedAtMs'])}"
+    ended = "under way" if result["endedAtMs"] is None else f"ended {at(result['endedAtMs'])}"
     print(
-        f"{result['kind']} {result['campaignId']} of {result['email']}, accepted {_at(result['acceptedAtMs'])}, {ended}"
+        f"{result['kind']} {result['campaignId']} of {result['email']}, accepted {at(result['acceptedAtMs'])}, {ended}"
     )
     if result["noticeTo"]:
         what = "is to be told" if result["endedAtMs"] is None else "would have been told"
@@ -45,11 +45,30 @@ def _show(options: argparse.Namespace) -> int:
     for callee in result["callees"]:
         back = f", {callee['refund']} given back" if callee["refund"] != "0" else ""
         print(
-            f"{callee['number']}\t{callee['state']} since {_at(callee['changedAtMs'])}\t{callee['cost']} EUR{back}"
+            f"{callee['number']}\t{callee['state']} since {at(callee['changedAtMs'])}\t{callee['cost']} EUR{back}"
         )
         for call in callee["calls"]:
             print(f"  {_line(call)}")
+        if callee["waitsFor"]:
+            print(f"  {_next_call(result, callee)}")
     return 0
+
+
+def _next_call(campaign: dict[str, Any], callee: dict[str, Any]) -> str:
+    when = at(callee["nextCallAtMs"])
+    match callee["waitsFor"]:
+        case "trunk":
+            return f"next call as soon as a trunk has a place for it; due since {when}"
+        case "hours":
+            return f"next call at {when}, when the hours of marketing calls begin"
+        case "person":
+            return f"next call at {when}, the last one, for a person answered where a mailbox was wanted"
+        case "date":
+            return f"next call at {when}, as the request asked"
+        case _:
+            made = sum(call["result"] != "not taken" for call in callee["calls"])
+            why = "it was busy" if callee["waitsFor"] == "busy" else "nobody answered"
+            return f"next call at {when}, retry {made} of {campaign['retries']}, for {why}"
 
 
 def _incoming(options: argparse.Namespace) -> int:
@@ -57,16 +76,31 @@ def _incoming(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    for call in result["calls"]:
-        print(_incoming_line(call))
+    print_list(
+        ("id", "began", "caller", "number", "action", "result"),
+        [
+            (
+                call["id"],
+                at(call["beganAtMs"]),
+                call["caller"] or "withheld",
+                call["number"],
+                _action(call),
+                _result(call),
+            )
+            for call in result["calls"]
+        ],
+    )
     return 0
 
 
-def _incoming_line(call: dict[str, Any]) -> str:
-    line = f"{call['id']}\t{_at(call['beganAtMs'])}\t{call['caller'] or 'withheld'}\t{call['number']}\t{call['action']}"
-    if call["to"]:
-        line += f" to {call['to']}" + (f" by {call['onward']}" if call["onward"] else "")
-    line += f"\t{call['result']}"
+def _action(call: dict[str, Any]) -> str:
+    if not call["to"]:
+        return call["action"]
+    return f"{call['action']} to {call['to']}" + (f" by {call['onward']}" if call["onward"] else "")
+
+
+def _result(call: dict[str, Any]) -> str:
+    line: str = call["result"]
     if call["status"]:
         line += f" ({call['status']}, cause {call['cause']})"
     if call["answeredAtMs"] is not None and call["endedAtMs"] is not None:
@@ -77,14 +111,10 @@ def _incoming_line(call: dict[str, Any]) -> str:
 
 
 def _line(call: dict[str, Any]) -> str:
-    line = f"call {call['attempt']}: {call['operator']} {_at(call['leftAtMs'])} {call['result']}"
+    line = f"call {call['attempt']}: {call['operator']} {at(call['leftAtMs'])} {call['result']}"
     if call["status"]:
         line += f" ({call['progress']}; status {call['status']}, cause {call['cause']})"
     if call["answeredAtMs"] is not None:
         who = f" by a {call['party']} ({call['reason']})" if call["party"] else ""
-        line += f"; answered{who} {_at(call['answeredAtMs'])}, {call['playedMs'] / 1000:.1f} s played"
+        line += f"; answered{who} {at(call['answeredAtMs'])}, {call['playedMs'] / 1000:.1f} s played"
     return line
-
-
-def _at(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

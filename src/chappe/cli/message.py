@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from chappe.administration.commands import MessageShow
 from chappe.cli.administer import add_store_flags, administer
+from chappe.cli.printed import at
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -31,11 +31,11 @@ def _show(options: argparse.Namespace) -> int:
         print(json.dumps(result, ensure_ascii=False))
         return 0
     kind = "sandbox message" if result["sandbox"] else "message"
-    print(f"{kind} {result['messageId']} of {result['email']}, accepted {_at(result['acceptedAtMs'])}")
+    print(f"{kind} {result['messageId']} of {result['email']}, accepted {at(result['acceptedAtMs'])}")
     for recipient in result["recipients"]:
         back = f", {recipient['refund']} given back" if recipient["refund"] != "0" else ""
         print(
-            f"{recipient['number']}\t{recipient['state']} since {_at(recipient['changedAtMs'])}"
+            f"{recipient['number']}\t{recipient['state']} since {at(recipient['changedAtMs'])}"
             f"\t{recipient['cost']} EUR{back}"
         )
         for tried in recipient["tries"]:
@@ -45,15 +45,11 @@ def _show(options: argparse.Namespace) -> int:
 
 def _line(tried: dict[str, Any]) -> str:
     line = f"attempt {tried['attempt']} part {tried['part'] + 1}: {tried['operator']}"
-    line += f" {_at(tried['leftAtMs'])} {tried['outcome']}"
+    line += f" {at(tried['leftAtMs'])} {tried['outcome']}"
     if tried["smscMessageId"]:
         line += f" as {tried['smscMessageId']}"
     if tried["commandStatus"]:
         line += f" (command_status 0x{tried['commandStatus']:08X})"
     if tried["receiptState"]:
-        line += f"; receipt {tried['receiptState']} error {tried['receiptError']} {_at(tried['receiptAtMs'])}"
+        line += f"; receipt {tried['receiptState']} error {tried['receiptError']} {at(tried['receiptAtMs'])}"
     return line
-
-
-def _at(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -7,6 +7,7 @@ import json
 
 from chappe.administration.commands import PriceList, PriceSet
 from chappe.cli.administer import add_store_flags, administer, show
+from chappe.cli.printed import print_list
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -36,9 +37,19 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    for price in result["prices"]:
-        whose = price["email"] or "every account"
-        print(f"{price['article']}\t{price['prefix'] or '*'}\t{price['price']}\ta {price['unit']}\t{whose}")
+    print_list(
+        ("article", "prefix", "euros", "unit", "account"),
+        [
+            (
+                price["article"],
+                price["prefix"] or "*",
+                price["price"],
+                f"a {price['unit']}",
+                price["email"] or "every account",
+            )
+            for price in result["prices"]
+        ],
+    )
     return 0
 
 

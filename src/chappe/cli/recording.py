@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from chappe.administration.commands import RecordingDelete, RecordingList, RecordingSave
 from chappe.cli.administer import add_store_flags, administer, show
+from chappe.cli.printed import at, print_list
 from chappe.cli.refused import Refused
 
 
@@ -40,11 +40,20 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    for item in result["recordings"]:
-        began = datetime.fromtimestamp(item["beganAtMs"] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        seconds = f"{item['durationMs'] / 1000:.1f} s"
-        caller = item["caller"] or "withheld"
-        print(f"{item['id']}\t{began}\t{caller}\t{item['number']}\t{seconds}\t{item['state']}")
+    print_list(
+        ("id", "began", "caller", "number", "duration", "state"),
+        [
+            (
+                item["id"],
+                at(item["beganAtMs"]),
+                item["caller"] or "withheld",
+                item["number"],
+                f"{item['durationMs'] / 1000:.1f} s",
+                item["state"],
+            )
+            for item in result["recordings"]
+        ],
+    )
     return 0
 
 

@@ -7,6 +7,7 @@ import json
 
 from chappe.administration.commands import WebhookList, WebhookReplay
 from chappe.cli.administer import add_store_flags, administer, show
+from chappe.cli.printed import print_list
 from chappe.webhooks.queue import STATES
 
 
@@ -40,19 +41,22 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
-    for event in result["events"]:
-        when = event["settledAt"] or f"next {event['nextAttemptAt']}"
-        columns = (
-            event["id"],
-            event["kind"],
-            event["state"],
-            f"{event['attempts']} attempt{'' if event['attempts'] == 1 else 's'}",
-            event["lastResult"] or "-",
-            when,
-            event["email"] or "-",
-            event["url"],
-        )
-        print("\t".join(str(column) for column in columns))
+    print_list(
+        ("id", "kind", "state", "attempts", "last result", "settled or next", "account", "url"),
+        [
+            (
+                event["id"],
+                event["kind"],
+                event["state"],
+                event["attempts"],
+                event["lastResult"] or "-",
+                event["settledAt"] or f"next {event['nextAttemptAt']}",
+                event["email"] or "-",
+                event["url"],
+            )
+            for event in result["events"]
+        ],
+    )
     return 0
 
 

@@ -54,6 +54,17 @@ def _refused(key: str, port: int, error: OSError) -> SettingsRefused:
     return SettingsRefused(f"[simulator] {key}: cannot listen on {HOST}:{port}: {error.strerror or error}")
 
 
+def _say_taken(key: str, usual: int, chosen: int) -> None:
+    """Programs that were told the usual port would talk to whoever has it: said once, with where to look."""
+    _log.warning(
+        "the usual port is taken by another program: a free one is used",
+        setting=f"[simulator] {key}",
+        usual=usual,
+        used=chosen,
+        shown_by="GET /simulator/info",
+    )
+
+
 class NobodyToReplyTo(Exception):
     """A reply cannot leave: the text says why."""
 
@@ -119,7 +130,9 @@ class Simulator:
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
                 raise _refused("smpp_port", SMPP_PORT if port is None else port, error) from error
-        return await smsc.listen(HOST, 0)
+        chosen = await smsc.listen(HOST, 0)
+        _say_taken("smpp_port", SMPP_PORT, chosen)
+        return chosen
 
     async def _start_telephones(self) -> int:
         configured = self._settings.simulator.sip_port
@@ -127,9 +140,12 @@ class Simulator:
         default = 0 if self._settings.voice.sip_port == SIP_PORT else SIP_PORT
         port = default if configured is None else configured
         try:
-            return await self.telephones.start(port, gives_way=configured is None)
+            chosen = await self.telephones.start(port, gives_way=configured is None)
         except OSError as error:
             raise _refused("sip_port", port, error) from error
+        if port and chosen != port:
+            _say_taken("sip_port", port, chosen)
+        return chosen
 
     def end_streams(self) -> None:
         """Before the HTTP listener stops: it waits for answers that are under way, and these have no end."""

@@ -16,7 +16,9 @@ FULL = PRICE * QUOTED_S
 
 async def calls(world: World, campaign: AcceptedCampaign) -> list[tuple[str, str]]:
     """(trunk, result) of every call, oldest first."""
-    history = await world.store.database.read(lambda reader: campaign_history(reader, campaign.token))
+    history = await world.store.database.read(
+        lambda reader: campaign_history(reader, campaign.token, world.store.clock.now_ms())
+    )
     assert history is not None
     return [(call.operator, call.result) for callee in history.callees for call in callee.attempts]
 

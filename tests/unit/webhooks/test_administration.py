@@ -48,7 +48,7 @@ async def test_an_exhausted_event_is_listed_and_replayed_with_all_its_attempts(w
         "attempts": 8,
         "url": URL,
         "lastResult": "HTTP 500",
-        "createdAt": "2027-01-15T08:00:00.000+00:00",
+        "createdAt": "2027-01-15T08:00:00.000Z",
         "nextAttemptAt": None,
         "settledAt": listed["settledAt"],
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import soundfile
+from structlog.testing import capture_logs
 
 from chappe.audio import g711
 from chappe.operators.sip.agent.events import OfferAnswered
@@ -259,14 +260,31 @@ async def test_a_port_that_is_configured_and_taken_is_an_error(tmp_path: Path) -
             pass
 
 
-async def test_the_usual_port_gives_way_when_it_is_taken(tmp_path: Path) -> None:
+async def test_usual_ports_give_way_when_they_are_taken_and_the_log_says_so_once(tmp_path: Path) -> None:
+    async with network(tmp_path / "one", "") as one:
+        with capture_logs() as said:
+            async with network(tmp_path / "two", "") as two:
+                ports = {"smpp_port": two.simulator.smpp_port, "sip_port": two.simulator.sip_port}
+        assert one.simulator.sip_port != ports["sip_port"]
+        assert one.simulator.smpp_port != ports["smpp_port"]
+    taken = [line for line in said if line["event"].startswith("the usual port is taken")]
+    assert [(line["setting"], line["usual"], line["log_level"]) for line in taken] == [
+        ("[simulator] smpp_port", 2775, "warning"),
+        ("[simulator] sip_port", 5060, "warning"),
+    ]
+    assert [line["used"] for line in taken] == list(ports.values())
+    assert {line["shown_by"] for line in taken} == {"GET /simulator/info"}
+
+
+async def test_telephones_on_another_port_than_the_usual_one_take_calls(tmp_path: Path) -> None:
     unset = "[simulator]\nsmpp_port = 0\n"
-    async with network(tmp_path / "one", unset) as one, network(tmp_path / "two", unset) as two:
-        ports = {one.simulator.sip_port, two.simulator.sip_port}
-        assert len(ports) == 2
-        async with caller(two.simulator.sip_port or 0) as phone:
-            phone.call("+33600000002")
-            assert (await phone.refused())[0] == 486
+    async with (
+        network(tmp_path / "one", unset),
+        network(tmp_path / "two", unset) as two,
+        caller(two.simulator.sip_port or 0) as phone,
+    ):
+        phone.call("+33600000002")
+        assert (await phone.refused())[0] == 486
 
 
 async def test_the_usual_port_is_left_to_our_own_trunks(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class SipElement:
         if isinstance(event, Nuisance):
             self._complaints += 1
             if self._complaints <= COMPLAINTS_MAX:
-                _log.info("a message that is of no use", reason=event.reason, host=event.hop.host)
+                _log.debug("a message that is of no use", reason=event.reason, host=event.hop.host)
         elif isinstance(event, Incoming):
             self.on_incoming(event)
         elif isinstance(event, Registered | RegistrationFailed):
