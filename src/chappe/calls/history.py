@@ -81,7 +81,7 @@ def campaign_history(reader: Reader, token: str, now_ms: int) -> CampaignHistory
     ):
         attempts.setdefault(number, []).append(Attempt(*columns))
     callees: list[CalleeHistory] = []
-    for number, state, due_at_ms, changed_at_ms, *money_and_time in reader.all(
+    for number, state, due_at_ms, changed_at_ms, cost_micro, refund_micro, duration_s in reader.all(
         "SELECT number, state, due_at_ms, changed_at_ms, cost_micro, refund_micro, duration_s FROM callees"
         " WHERE campaign_id = ? ORDER BY number",
         (campaign_id,),
@@ -98,7 +98,17 @@ def campaign_history(reader: Reader, token: str, now_ms: int) -> CampaignHistory
                 now_ms=now_ms,
             )
         callees.append(
-            CalleeHistory(number, State(state), due_at_ms, changed_at_ms, *money_and_time, calls, reason)
+            CalleeHistory(
+                number,
+                State(state),
+                due_at_ms,
+                changed_at_ms,
+                cost_micro,
+                refund_micro,
+                duration_s,
+                calls,
+                reason,
+            )
         )
     return CampaignHistory(
         token, email, kind, created_at_ms, ended_at_ms, notice_to, retries, retry_delay_s, callees

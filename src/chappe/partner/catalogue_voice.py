@@ -32,6 +32,22 @@ SEND: Mapping[Code, Message] = {
     ),
 }
 
+
+# Items of the list under DESTINATION_INVALID: which number, and what is wrong with it.
+def number_invalid(number: str) -> Message:
+    """`number` as the client wrote it; the words are those of SMS Partner."""
+    return Message(
+        f"Ce numéro de téléphone n'est pas valide ({number})", f"This phone number is not valid ({number})"
+    )
+
+
+NUMBER_PREMIUM = Message("Les numéros surtaxés ne sont pas appelés", "Premium rate numbers are not called")
+NUMBER_UNREACHABLE = Message(
+    "Ce serveur n'a pas de route ou pas de prix pour ce numéro",
+    "This server has no route or no price for this number",
+)
+NUMBER_STOPPED = Message("Le numéro est dans la liste STOP", "The number is in the STOP list")
+
 COMMON: Mapping[Code, Message] = {
     1: Message("La clé API est requise", "The API key is required"),
     10: Message("Clé API incorrecte", "Invalid API key", 401),

@@ -41,7 +41,7 @@ class Fault:
 
     key: Literal["elementId", "phoneNumber"]
     value: str
-    code: int
+    code: Code
     message: Message
 
     def as_item(self, language: Language) -> dict[str, str]:
@@ -57,7 +57,7 @@ def constraint(field: str, message: Message) -> Fault:
     return Fault("elementId", f"children[{field}].data", 9, message)
 
 
-def refused_number(phone_number: str, code: int, message: Message) -> Fault:
+def refused_number(phone_number: str, code: Code, message: Message) -> Fault:
     """An item for one refused number, with the code that a request for it alone would have met."""
     return Fault("phoneNumber", phone_number, code, message)
 

@@ -10,6 +10,7 @@ import requests
 import soundfile
 
 from chappe.administration.commands import AccountSet, CallShow
+from chappe.partner import catalogue_voice
 from chappe.partner.catalogue_voice import SEND
 from tests.support.clocked import until
 from tests.support.receiver import Receiver
@@ -171,6 +172,59 @@ def test_bad_numbers_are_told_of_and_cost_nothing(customer: VoiceCustomer) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "in_list", "french", "english"),
+    [
+        (
+            "abc",
+            "abc",
+            "Ce numéro de téléphone n'est pas valide (abc)",
+            "This phone number is not valid (abc)",
+        ),
+        ("06", "06", "Ce numéro de téléphone n'est pas valide (06)", "This phone number is not valid (06)"),
+        ("0899123456", "+33899123456", catalogue_voice.NUMBER_PREMIUM.fr, catalogue_voice.NUMBER_PREMIUM.en),
+    ],
+)
+def test_where_nobody_is_left_the_documented_error_has_a_list_that_names_each_number_and_its_fault(
+    number: str, in_list: str, french: str, english: str, customer: VoiceCustomer
+) -> None:
+    for language, text, message in (
+        ("fr", SEND["DESTINATION_INVALID"].fr, french),
+        ("en", SEND["DESTINATION_INVALID"].en, english),
+    ):
+        for answer in (
+            customer.tts(phoneNumbers=number, _lang=language),
+            customer.deposit(customer.upload(), phoneNumbers=number, _lang=language),
+        ):
+            items = [{"phoneNumber": in_list, "code": "DESTINATION_INVALID", "message": message}]
+            assert answer.status_code == 400
+            assert answer.json() == {
+                "success": False,
+                "code": "DESTINATION_INVALID",
+                "message": text,
+                "errors": items,
+                "error": items,
+            }
+
+
+def test_who_said_stop_is_named_with_it_whether_somebody_is_left_or_nobody(
+    customer: VoiceCustomer, voice_server: ChappeServer
+) -> None:
+    requests.post(
+        f"{voice_server.base_url}/sms/v1/send",
+        json={"apiKey": customer.key, "phoneNumbers": "0600000007", "message": "Bonjour"},
+        timeout=30,
+    ).raise_for_status()
+    until(lambda: customer.tts(phoneNumbers="0600000007").status_code == 400, "the STOP is stored")
+    for numbers in ("0600000007", "0600000007,0611000010"):
+        (item,) = customer.tts(phoneNumbers=numbers).json()["errors"]
+        assert item == {
+            "phoneNumber": "+33600000007",
+            "code": "DESTINATION_INVALID",
+            "message": catalogue_voice.NUMBER_STOPPED.fr,
+        }
+
+
 def test_numbers_may_be_an_array(customer: VoiceCustomer) -> None:
     assert customer.tts(phoneNumbers=["0611000006", "+33611000007"]).json()["nbSms"] == 2
 
@@ -262,7 +316,11 @@ def test_without_a_route_or_a_simulator_nobody_can_be_called(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with server_with(tmp_path_factory.mktemp("off"), "[simulator]\nenabled = false\n") as server:
-        assert refused(VoiceCustomer(server).tts()) == (400, "DESTINATION_INVALID")
+        answer = VoiceCustomer(server).tts()
+        assert refused(answer) == (400, "DESTINATION_INVALID")
+        assert [item["message"] for item in answer.json()["errors"]] == [
+            catalogue_voice.NUMBER_UNREACHABLE.fr
+        ]
 
 
 def test_marketing_calls_are_accepted_and_held(customer: VoiceCustomer, voice_server: ChappeServer) -> None:

@@ -6,7 +6,7 @@ The checks stand in the order of the page's error table: numbers, sound, callbac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -19,8 +19,10 @@ from chappe.http.outgoing import valid_callback_url
 from chappe.numbers.country import country
 from chappe.numbers.parse import Refusal as NumberRefusal
 from chappe.numbers.parse import TooManyNumbers, is_premium_rate, read_list
+from chappe.partner import catalogue_voice
 from chappe.partner.catalogue import refuse, resolve
 from chappe.partner.endpoint import Call, Payload
+from chappe.partner.errors import Fault, Message, refused_number
 from chappe.partner.page import Page
 from chappe.partner.writer import money
 from chappe.storage.database import Transaction
@@ -40,12 +42,11 @@ class Callees:
     """The numbers of a request that can be called, as digits; `refused` are told of, and cost nothing."""
 
     digits: list[str]
-    refused: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """(number as given, code)"""
+    refused: list[Fault] = field(default_factory=list[Fault])
 
 
 def read_callees(page: Page, call: Call) -> Callees:
-    """`phoneNumbers`; raises `PHONE_NUMBER_REQUIRED`, `PHONE_NUMBER_SIZE_ERROR`, `DESTINATION_INVALID`."""
+    """`phoneNumbers`; raises `PHONE_NUMBER_REQUIRED`, `PHONE_NUMBER_SIZE_ERROR`."""
     joined = call.parameters.joined("phoneNumbers")
     if joined is None or not joined.strip(" ,"):
         raise refuse(page, "PHONE_NUMBER_REQUIRED")
@@ -54,23 +55,32 @@ def read_callees(page: Page, call: Call) -> Callees:
     except TooManyNumbers:
         raise refuse(page, "PHONE_NUMBER_SIZE_ERROR") from None
     callees = Callees([number[1:] for number in found.e164 if not is_premium_rate(number)])
-    callees.refused += [(number, "DESTINATION_INVALID") for number in found.e164 if is_premium_rate(number)]
+    callees.refused += [
+        _not_a_destination(number, catalogue_voice.NUMBER_PREMIUM)
+        for number in found.e164
+        if is_premium_rate(number)
+    ]
     for refused in found.refused:
-        is_twice = refused.why is NumberRefusal.DUPLICATE
-        callees.refused.append((refused.raw, "PHONE_NUMBER_DUPLICATE" if is_twice else "DESTINATION_INVALID"))
+        if refused.why is NumberRefusal.DUPLICATE:
+            code = "PHONE_NUMBER_DUPLICATE"
+            callees.refused.append(refused_number(refused.raw, code, resolve(page, code)))
+        else:
+            callees.refused.append(
+                _not_a_destination(refused.raw, catalogue_voice.number_invalid(refused.raw))
+            )
     return callees
 
 
 def leave_out(page: Page, callees: Callees, is_good: Sequence[bool]) -> None:
     """Those that have no route or no price; raises `DESTINATION_INVALID` when nobody is left."""
     callees.refused += [
-        (f"+{digits}", "DESTINATION_INVALID")
+        _not_a_destination(f"+{digits}", catalogue_voice.NUMBER_UNREACHABLE)
         for digits, good in zip(callees.digits, is_good, strict=True)
         if not good
     ]
     callees.digits = [digits for digits, good in zip(callees.digits, is_good, strict=True) if good]
     if not callees.digits:
-        raise refuse(page, "DESTINATION_INVALID")
+        raise refuse(page, "DESTINATION_INVALID", faults=callees.refused)
 
 
 async def read_file(page: Page, call: Call) -> AudioFile | None:
@@ -128,10 +138,9 @@ async def accept(
 
     def complete(accepted: AcceptedCampaign) -> Payload:
         payload = dict(answer(accepted))
-        opted_out = [(f"+{number}", "DESTINATION_INVALID") for number in sorted(accepted.opted_out)]
-        refused = callees.refused + opted_out
+        refused = callees.refused + _stopped(f"+{number}" for number in sorted(accepted.opted_out))
         if refused:
-            items = [_item(page, call, number, code) for number, code in refused]
+            items = [fault.as_item(call.parameters.language) for fault in refused]
             payload["errors"] = items
             payload["error"] = items
         return payload
@@ -147,7 +156,8 @@ async def accept(
     except InsufficientCredit:
         raise refuse(page, "NOT_CREDIT") from None
     except NobodyToCall:
-        raise refuse(page, "DESTINATION_INVALID") from None
+        everyone = callees.refused + _stopped(f"+{digits}" for digits in callees.digits)
+        raise refuse(page, "DESTINATION_INVALID", faults=everyone) from None
     except AudioGone:
         raise refuse(page, "AUDIO_FILE_NOT_FOUND") from None
     return complete(accepted)
@@ -174,6 +184,9 @@ def detail(request: CampaignRequest, opted_out: frozenset[int]) -> dict[str, dic
     }
 
 
-def _item(page: Page, call: Call, number: str, code: str) -> dict[str, str]:
-    message = resolve(page, code).text(call.parameters.language)
-    return {"phoneNumber": number, "code": code, "message": message}
+def _not_a_destination(number: str, why: Message) -> Fault:
+    return refused_number(number, "DESTINATION_INVALID", why)
+
+
+def _stopped(numbers: Iterable[str]) -> list[Fault]:
+    return [_not_a_destination(number, catalogue_voice.NUMBER_STOPPED) for number in numbers]
