@@ -138,7 +138,7 @@ class Lane:
 
     route: str
     operators: tuple[Operator, ...]
-    waiting: Turns = field(default_factory=Turns)
+    waiting: Turns[Loaded] = field(default_factory=lambda: Turns[Loaded]())
     again: deque[Loaded] = field(default_factory=deque[Loaded])
     counts: dict[int, int] = field(default_factory=dict[int, int])
     empty: list[int] = field(default_factory=list[int])
@@ -297,7 +297,7 @@ class Lane:
                 self.elsewhere.add(message.id)
             if recipients:
                 for loaded in recipients:
-                    self.waiting.add(loaded)
+                    self.waiting.add(message.account_id, loaded)
                 self.counts[message.id] = len(recipients)
             else:
                 self.empty.append(message.id)
@@ -344,4 +344,4 @@ class Lane:
             if loaded.is_again:
                 self.again.appendleft(loaded)
             else:
-                self.waiting.put_back(loaded)
+                self.waiting.put_back(loaded.message.account_id, loaded)

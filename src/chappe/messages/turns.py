@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from chappe.messages.lane import Loaded
+Item = TypeVar("Item")
 
 
-class Turns:
-    """Recipients by account, those of one in their order. The account whose turn is next comes first."""
+class Turns(Generic[Item]):
+    """Items by account, those of one in their order. The account whose turn is next comes first."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, deque[Loaded]] = {}
+        self._queues: dict[int, deque[Item]] = {}
         self._order: deque[int] = deque()
         self._count = 0
 
@@ -30,36 +29,36 @@ class Turns:
         return self._queues.keys()
 
     def count(self, account_id: int) -> int:
-        """How many recipients of an account wait."""
+        """How many of an account wait."""
         queue = self._queues.get(account_id)
         return 0 if queue is None else len(queue)
 
-    def add(self, loaded: Loaded) -> None:
+    def add(self, account_id: int, item: Item) -> None:
         """At the end of its account's; an account of whom nothing waited comes last."""
-        self._queue(loaded.message.account_id, is_next=False).append(loaded)
+        self._queue(account_id, is_next=False).append(item)
         self._count += 1
 
-    def put_back(self, loaded: Loaded) -> None:
-        """In front of its account's, whose turn it is again."""
-        self._queue(loaded.message.account_id, is_next=True).appendleft(loaded)
+    def put_back(self, account_id: int, item: Item) -> None:
+        """In front of its account's, whose turn is next where nothing of it waited."""
+        self._queue(account_id, is_next=True).appendleft(item)
         self._count += 1
 
-    def next(self) -> Loaded:
+    def next(self) -> Item:
         """Whose turn it is; there must be somebody."""
         return self._queues[self._order[0]][0]
 
-    def take(self) -> Loaded:
+    def take(self) -> Item:
         """Takes `next()`, and its account's turn is over."""
         account_id = self._order[0]
         queue = self._queues[account_id]
-        loaded = queue.popleft()
+        item = queue.popleft()
         self._count -= 1
         if queue:
             self._order.rotate(-1)
         else:
             self._order.popleft()
             del self._queues[account_id]
-        return loaded
+        return item
 
     def clear(self) -> None:
         """Nothing waits any more."""
@@ -67,7 +66,7 @@ class Turns:
         self._order.clear()
         self._count = 0
 
-    def _queue(self, account_id: int, *, is_next: bool) -> deque[Loaded]:
+    def _queue(self, account_id: int, *, is_next: bool) -> deque[Item]:
         queue = self._queues.get(account_id)
         if queue is None:
             queue = self._queues[account_id] = deque()
