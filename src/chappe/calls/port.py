@@ -95,7 +95,9 @@ class CallOutcomes(Protocol):
         ...
 
     async def ended(self, trunk: Trunk, order: CallOrder, end: CallEnd) -> None:
-        """Once for each order. When it raises, the trunk brings it again, and keeps the call's place taken."""
+        """Once for each order. When it raises, the trunk brings it again, and keeps the call's place taken: what was
+        stored already (`OutcomeUnknown`) stays as it is.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,7 +17,7 @@ from chappe.operators.sip.agent.outgoing import Order
 from chappe.operators.sip.agent.ping import Ping
 from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.hop import Hop
-from chappe.operators.sip.stream import Stream
+from chappe.operators.sip.stream import TURN_MESSAGES, Stream
 from chappe.operators.sip.syntax.address import Address
 from chappe.operators.sip.syntax.framing import StreamReader
 from chappe.operators.sip.syntax.limits import HEAD_OCTETS_MAX
@@ -169,6 +170,35 @@ async def test_a_stream_in_drips_and_with_keep_alives(elements):
         )
     )
     assert len(await read_messages(reader, 20)) == 20
+    writer.close()
+
+
+async def test_a_flood_in_one_piece_is_taken_in_turns_and_to_its_end(elements):
+    """What else the server does gets its turn in between."""
+    callee = await opened(elements)
+    turns: list[int] = []
+    taken = 0
+    receive = callee.sockets.receive
+
+    def counts(data: bytes, hop: Hop) -> None:
+        nonlocal taken
+        if not taken:
+            asyncio.get_running_loop().call_soon(turn)
+        taken += 1
+        receive(data, hop)
+
+    def turn() -> None:
+        turns.append(taken)
+        if taken < 2001:
+            asyncio.get_running_loop().call_soon(turn)
+
+    callee.sockets.receive = counts  # type: ignore[method-assign]
+    reader, writer = await asyncio.open_connection("127.0.0.1", callee.sockets.port)
+    writer.write(b"X\r\nl:0\r\n\r\n" * 2000 + OPTIONS)
+    (answer,) = await read_messages(reader, 1)
+    assert parse_message(answer).first("CSeq") == "1 OPTIONS"
+    assert taken == 2001
+    assert max(after - before for before, after in itertools.pairwise([0, *turns])) <= 2 * TURN_MESSAGES
     writer.close()
 
 

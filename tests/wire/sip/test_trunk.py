@@ -18,7 +18,7 @@ from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.transactions.timing import Timing
 from chappe.operators.sip.trunk import SipTrunk
 from chappe.settings import OperatorSettings
-from chappe.storage.database import StorageUnavailable
+from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 from tests.wire.sip.element import WAIT_S_MAX
 from tests.wire.sip.far import FarEnd, Telephone, settle
 
@@ -42,6 +42,7 @@ class Outcomes:
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     refuses_answer: bool = False
     troubles: int = 0
+    trouble: type[Exception] = StorageUnavailable
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class Outcomes:
     async def ended(self, trunk, order: CallOrder, end: CallEnd) -> None:
         if self.troubles:
             self.troubles -= 1
-            raise StorageUnavailable("not now")
+            raise self.trouble("not now")
         self.ends.append((order, end))
         self.changed.set()
 
@@ -204,8 +205,9 @@ async def test_the_telephone_hangs_up_while_its_answer_is_being_committed(bench)
     assert telephone.packets == []
 
 
-async def test_the_end_is_brought_until_it_is_committed_and_the_place_kept(bench):
-    bench.outcomes.troubles = 2
+@pytest.mark.parametrize("trouble", [StorageUnavailable, OutcomeUnknown])
+async def test_the_end_is_brought_until_it_is_committed_and_the_place_kept(bench, trouble):
+    bench.outcomes.troubles, bench.outcomes.trouble = 2, trouble
     trunk = await bench.trunk(concurrent_calls=1)
     trunk.call(order())
     telephone = await bench.far.telephone()

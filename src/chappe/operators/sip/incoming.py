@@ -23,6 +23,7 @@ from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.errors import LocalError, RemoteError
 from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.sources import Sources
+from chappe.operators.sip.strangers import Strangers
 from chappe.operators.sip.syntax.message import Request
 from chappe.operators.sip.syntax.uri import SipUri
 from chappe.operators.sip.transactions.layer import Refusal
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
 STOP_S_MAX: Final = 3.0
-STRANGERS_PER_S: Final = 20.0
-"""Answers to those whom nobody knows; beyond, scanners are not answered at all."""
 CONGESTION: Final = 42
 NOT_ALLOCATED: Final = 1
 FORBIDDEN: Final = 403
@@ -81,7 +80,7 @@ class IncomingCalls:
         """Calls are taken from here on."""
         self._loop = asyncio.get_running_loop()
         now_s = self._loop.time()
-        self._stranger_rate = CallRate(STRANGERS_PER_S, now_s)
+        self._answered_strangers = Strangers(now_s)
         self._told_s = now_s - LOG_EVERY_S
         self._rates = {
             name: CallRate(trunk.settings.incoming_per_second, now_s) for name, trunk in self._trunks.items()
@@ -148,18 +147,12 @@ class IncomingCalls:
 
     def _is_answered(self, hop: Hop) -> bool:
         """What of a request is wrong, or belongs to no call, is told to strangers as seldom as anything else."""
-        return bool(self._sources.trunks_at(hop.host)) or self._is_stranger_answered()
-
-    def _is_stranger_answered(self) -> bool:
-        now_s = self._loop.time()
-        if not self._stranger_rate.allowance(now_s):
-            return False
-        self._stranger_rate.took()
-        return True
+        is_known = bool(self._sources.trunks_at(hop.host))
+        return is_known or self._answered_strangers.is_answered(hop.host, self._loop.time())
 
     def _turned_away(self, request: Request, hop: Hop) -> Refusal:
         now_s = self._loop.time()
-        if not self._is_stranger_answered():
+        if not self._answered_strangers.is_answered(hop.host, now_s):
             return Refusal(0)
         if request.method == "INVITE":
             if self._by_user and request.first("Authorization") is None:

@@ -25,7 +25,7 @@ from chappe.operators.sip.media.messages import Event as MediaEvent
 from chappe.operators.sip.results import is_trunk_trouble, result_of
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
 from chappe.operators.sip.sdp.description import SessionDescription, parse_description
-from chappe.storage.database import StorageUnavailable
+from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 
 if TYPE_CHECKING:
     from chappe.operators.sip.trunk import SipTrunk
@@ -201,7 +201,7 @@ class PlacedCall:
         trunk = self._trunk
         try:
             await trunk.outcomes.answered(trunk, self.order, at_ms)
-        except StorageUnavailable:
+        except (StorageUnavailable, OutcomeUnknown):
             self._end = self._end or ("failed", 200, NORMAL)
         except Exception as error:
             self._element.on_unexpected(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final, Protocol, cast
 
 from chappe.operators.sip.hop import Hop, Transport
@@ -10,6 +11,7 @@ from chappe.operators.sip.syntax.framing import PONG, StreamReader
 
 HELD_OCTETS_MAX: Final = 1 << 20
 """What the peer does not read; a connection beyond is cut."""
+TURN_MESSAGES: Final = 32
 
 Place = tuple[Transport, str, int]
 
@@ -33,6 +35,9 @@ class Stream(asyncio.Protocol):
         self._kind: Transport = transport
         self._place = place
         self._reader = StreamReader()
+        self._waiting: deque[bytes] = deque()
+        """Messages that came and were not looked at yet; no more are read meanwhile."""
+        self._is_paused = False
         self._transport: asyncio.Transport | None = None
         self.is_ours = place is not None
         """We opened it."""
@@ -53,13 +58,12 @@ class Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard_ms = self._sockets.now_ms()
         reader = self._reader
-        for message in reader.feed(data):
-            self._sockets.receive(message, self._hop)
+        self._waiting.extend(reader.feed(data))
         if reader.pings:
             reader.pings = 0
             self.write(PONG)
-        if reader.failure is not None:
-            self.close()
+        if not self._is_paused:
+            self._work()
 
     def connection_lost(self, exc: Exception | None) -> None:
         assert self._place is not None
@@ -74,5 +78,33 @@ class Stream(asyncio.Protocol):
             transport.abort()
 
     def close(self) -> None:
+        self._waiting.clear()
         if self._transport is not None:
             self._transport.abort()
+
+    # Inside
+
+    def _work(self) -> None:
+        """A few messages, then it is the others' turn: thousands may come in one piece."""
+        waiting = self._waiting
+        for _ in range(min(len(waiting), TURN_MESSAGES)):
+            self._sockets.receive(waiting.popleft(), self._hop)
+        if waiting:
+            self._pause(is_paused=True)
+            asyncio.get_running_loop().call_soon(self._work)
+        elif self._reader.failure is not None:
+            self.close()
+        else:
+            self._pause(is_paused=False)
+
+    def _pause(self, *, is_paused: bool) -> None:
+        transport = self._transport
+        if is_paused is self._is_paused or transport is None:
+            return
+        self._is_paused = is_paused
+        if transport.is_closing():
+            return
+        if is_paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()

@@ -26,7 +26,7 @@ from chappe.operators.sip.syntax.address import Address
 from chappe.operators.sip.syntax.message import Header
 from chappe.operators.sip.syntax.uri import SipUri, sip_uri
 from chappe.settings import OperatorSettings
-from chappe.storage.database import StorageUnavailable
+from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
@@ -195,8 +195,8 @@ class SipTrunk:
         while True:
             try:
                 await self.outcomes.ended(self, call.order, end)
-            except StorageUnavailable:
-                await asyncio.sleep(RETRY_S)
+            except (StorageUnavailable, OutcomeUnknown):
+                await asyncio.sleep(RETRY_S)  # what is stored already says the same the second time
             except Exception as error:
                 self.element.on_unexpected(error)
                 break  # the same end would fail again: the next start finds the call on its way

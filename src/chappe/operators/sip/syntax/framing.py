@@ -17,6 +17,8 @@ _LENGTH: Final = re.compile(
     re.IGNORECASE,
 )
 
+_BLANK_LINES: Final = re.compile(rb"(?:\r\n)++")
+
 
 class StreamReader:
     """Keeps at most one incomplete message, so never more than the limits of `limits.py`."""
@@ -71,15 +73,14 @@ class StreamReader:
 
     def _skip_blank_lines(self, position: int) -> int:
         pending = self._pending
-        while pending.startswith(b"\r\n", position):
-            if pending.startswith(PING, position):
-                self.pings += 1
-                position += 2
-            elif len(pending) - position < 4 and pending.endswith((b"\r\n", b"\r\n\r")):
-                # Perhaps the first half of a keep-alive.
-                return position
-            position += 2
-        return position
+        blank = _BLANK_LINES.match(pending, position)
+        if blank is None:
+            return position
+        lines = (blank.end() - position) // 2
+        self.pings += lines // 2
+        is_half = lines % 2 == 1 and len(pending) - blank.end() <= 1 and pending.endswith((b"\n", b"\r"))
+        # Perhaps the first half of a keep-alive.
+        return blank.end() - 2 if is_half else blank.end()
 
     def _body_octets(self, start: int, end: int) -> int | None:
         lengths = _LENGTH.findall(self._pending, start, end + 2)
