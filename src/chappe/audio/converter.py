@@ -5,21 +5,33 @@ from __future__ import annotations
 import msgspec
 
 from chappe.audio.sound import Answer, AudioRefused, Converted
-from chappe.isolated import Isolated, IsolatedDied
+from chappe.isolated import Isolated, IsolatedBusy, IsolatedDied
+from chappe.turns import Turns, TurnsBusy
+
+WAITING_MAX = 64
+WAITING_OF_ONE_MAX = 16
 
 _decode = msgspec.msgpack.Decoder(Answer).decode
 
 
+class ConverterBusy(Exception):
+    """More files wait than are worth waiting for; nothing was done."""
+
+
 class Converter:
-    """One file at a time, in the order they come."""
+    """One file at a time; accounts take turns."""
 
     def __init__(self) -> None:
         self._isolated = Isolated("chappe.audio.convert:work")
+        self._turns = Turns(1, waiting_max_of_one=WAITING_OF_ONE_MAX, waiting_max=WAITING_MAX)
 
-    async def convert(self, content: bytes) -> Converted:
-        """Raises `AudioRefused`, also for a file that the decoder dies of, or `IsolatedBusy`."""
+    async def convert(self, content: bytes, owner: int = 0) -> Converted:
+        """Of the account `owner`. Raises `AudioRefused`, also for a file that the decoder dies of, or `ConverterBusy`."""
         try:
-            answer = _decode(await self._isolated.run(content))
+            async with self._turns.of(owner):
+                answer = _decode(await self._isolated.run(content))
+        except (TurnsBusy, IsolatedBusy) as error:
+            raise ConverterBusy from error
         except IsolatedDied as error:
             raise AudioRefused("damaged") from error
         if answer.converted is None:

@@ -81,7 +81,9 @@ class Scripts:
     async def of(self, campaign: Campaign) -> Script:
         """Raises `SpeechUnavailable` (try again later), `TextRefused`, `LanguageUnknown` or `SoundMissing` (never)."""
         spoken = (
-            await self._speaker.speak(campaign.text, campaign.lang, campaign.rate_percent / 100)
+            await self._speaker.speak(
+                campaign.text, campaign.lang, campaign.rate_percent / 100, campaign.account_id
+            )
             if campaign.text
             else None
         )

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from chappe.calls.campaign import Campaign, CampaignCache, Scripts, SoundMissing
+from chappe.calls.campaign import CampaignCache, Scripts
 from chappe.calls.due import Due, DueCallees
 from chappe.calls.expire import expire
 from chappe.calls.failover import in_order
@@ -21,9 +21,9 @@ from chappe.calls.finish import Ids
 from chappe.calls.leave import let_call
 from chappe.calls.lost import recover
 from chappe.calls.port import CallOrder, Script, Trunk
+from chappe.calls.prepared import PreparedScripts
 from chappe.calls.rate import CallRate
 from chappe.calls.routes import CallRoutes
-from chappe.speech.port import LanguageUnknown, SpeechUnavailable, TextRefused
 from chappe.storage.database import StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
@@ -37,8 +37,6 @@ POLL_S: Final = 0.5
 """The slow poll beside the wake-ups: due dates, and whatever a lost wake-up would strand."""
 TROUBLE_S: Final = 1.0
 EXPIRE_EVERY_S: Final = 60.0
-SPEECH_AGAIN_S: Final = 5.0
-"""After no engine could speak a campaign's text."""
 
 
 class CallDispatcher:
@@ -64,7 +62,7 @@ class CallDispatcher:
         self._store = store
         self._routes = routes
         self._campaigns = campaigns
-        self._scripts = scripts
+        self._scripts = PreparedScripts(scripts, store.clock, self.wake, on_unexpected)
         self._ring_s_max = ring_s_max
         self._account_calls_max = account_calls_max
         self._account_calls_per_second = account_calls_per_second
@@ -77,7 +75,6 @@ class CallDispatcher:
         self._of_account: Counter[int] = Counter()
         self._account_of: dict[tuple[int, int, int], int] = {}
         """By call that is on its way."""
-        self._silent_until_s: dict[int, float] = {}
         self._look_at_s = 0.0
         self._expire_at_s = 0.0
         self._wake = asyncio.Event()
@@ -96,6 +93,7 @@ class CallDispatcher:
         self._wake.set()
         if self._task is not None:
             await self._task
+        await self._scripts.stop()
 
     def wake(self) -> None:
         """Somebody is due, or a trunk has room."""
@@ -148,9 +146,9 @@ class CallDispatcher:
             self._expire_at_s = self._store.clock.monotonic_s() + EXPIRE_EVERY_S
             if await expire(self._store, self._campaigns):
                 self._on_events()
-        plan = await self._plan()
+        plan, has_begun = await self._plan()
         if not plan:
-            return not self._due.is_at_start
+            return has_begun or not self._due.is_at_start
         ids = Ids(
             await self._store.ids("postings").take(len(plan)),
             await self._store.ids("events").take(2 * len(plan)),
@@ -186,36 +184,32 @@ class CallDispatcher:
             self._on_events()
         return True
 
-    async def _plan(self) -> list[tuple[Due, Trunk, Script]]:
-        """Who is called next, by which trunk, and what is played: as many as there are places for."""
+    async def _plan(self) -> tuple[list[tuple[Due, Trunk, Script]], bool]:
+        """Who is called next, by which trunk, and what is played: as many as there are places for. And whether
+        what others will play is being made ready, so that the next look goes past them.
+        """
         free = {trunk: trunk.free_calls for trunk in self._routes.trunks if trunk.is_up}
         if not any(free.values()):
-            return []
+            return [], False
         now_ms = self._store.clock.now_ms()
-        silent = {
-            id for id, until_s in self._silent_until_s.items() if until_s > self._store.clock.monotonic_s()
-        }
 
         def can_call(due: Due) -> bool:
-            return due.campaign.id not in silent and self._trunk_for(due, free) is not None
+            return self._scripts.can_have(due.campaign) and self._trunk_for(due, free) is not None
 
         dues = await self._store.database.read(
             lambda reader: self._due.look(reader, now_ms, self._room, can_call)
         )
+        has_begun = await self._scripts.prepare(due.campaign for due in dues)
         plan: list[tuple[Due, Trunk, Script]] = []
-        scripts: dict[int, Script | None] = {}
         for due in dues:
             if len(plan) == LEAVE_MAX:
                 break
-            trunk = self._trunk_for(due, free)
-            if trunk is not None and due.campaign.id not in scripts:
-                scripts[due.campaign.id] = await self._script(due.campaign)
-            script = scripts.get(due.campaign.id)
+            trunk, script = self._trunk_for(due, free), self._scripts.get(due.campaign)
             if trunk is None or script is None:
                 continue
             free[trunk] -= 1
             plan.append((due, trunk, script))
-        return plan
+        return plan, has_begun
 
     def _room(self, account_id: int) -> int:
         """How many calls of an account may begin now."""
@@ -247,21 +241,4 @@ class CallDispatcher:
         for trunk in in_order(trunks, due.refused_by) if due.refused_by else trunks:
             if free.get(trunk, 0) > 0:
                 return trunk
-        return None
-
-    async def _script(self, campaign: Campaign) -> Script | None:
-        now_s = self._store.clock.monotonic_s()
-        if self._silent_until_s.get(campaign.id, 0.0) > now_s:
-            return None
-        try:
-            script = await self._scripts.of(campaign)
-        except (SpeechUnavailable, LanguageUnknown, TextRefused) as error:
-            # It was spoken when it was accepted: the engine is away for now, or was changed meanwhile.
-            _log.warning("a campaign cannot be spoken now", campaign=campaign.id, reason=str(error))
-        except SoundMissing:
-            _log.error("a campaign's audio file is gone", campaign=campaign.id)
-        else:
-            self._silent_until_s.pop(campaign.id, None)
-            return script
-        self._silent_until_s[campaign.id] = now_s + SPEECH_AGAIN_S
         return None

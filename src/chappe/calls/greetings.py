@@ -9,11 +9,10 @@ from typing import Final
 
 import structlog
 
-from chappe.audio.converter import Converter
+from chappe.audio.converter import Converter, ConverterBusy
 from chappe.audio.files import sound_by_token
 from chappe.audio.sound import CONTENT_BYTES_MAX, RATE_HZ, AudioRefused, Converted
 from chappe.calls.numbers import NumberRule
-from chappe.isolated import IsolatedBusy
 from chappe.speech.port import LanguageUnknown, SpeechUnavailable, TextRefused
 from chappe.speech.speaker import Speaker
 from chappe.storage.database import Reader
@@ -92,7 +91,7 @@ class Greetings:
             return await self._converter.convert(_content(path))
         except AudioRefused as refused:
             raise GreetingRefused(f"{path} is no audio file that can be played: {refused.why}") from refused
-        except IsolatedBusy as busy:
+        except ConverterBusy as busy:
             raise GreetingRefused(f"{path} could not be read in time") from busy
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,9 +14,16 @@ from chappe.isolated import Isolated, IsolatedBusy, IsolatedDied
 from chappe.speech.port import Piece, SpeechUnavailable
 from chappe.speech.spoken import Spoken, converted
 
+TEXT_S_MAX: Final = 120.0
+"""For all pieces of a text together: it may have four hundred."""
+
 
 class FileEngine(ABC):
     """An engine with a `file` for each piece; the rest of the port follows from it."""
+
+    name: str
+    at_once = 2
+    """Where it is a program, which takes a core, and Piper a gigabyte."""
 
     def __init__(self) -> None:
         self._joining = Isolated("chappe.speech.joining:work")
@@ -25,10 +34,14 @@ class FileEngine(ABC):
 
     async def speak(self, pieces: Sequence[Piece], voice: str, rate: float) -> Converted:
         """See the port."""
-        spoken = [
-            Spoken(await self.file(piece, voice, rate) if piece.text else b"", piece.pause_ms)
-            for piece in pieces
-        ]
+        try:
+            async with asyncio.timeout(TEXT_S_MAX):
+                spoken = [
+                    Spoken(await self.file(piece, voice, rate) if piece.text else b"", piece.pause_ms)
+                    for piece in pieces
+                ]
+        except TimeoutError as error:
+            raise SpeechUnavailable(f"{self.name} took over {TEXT_S_MAX:g} s for a text") from error
         try:
             answer = await self._joining.run(msgspec.msgpack.encode(spoken))
         except (IsolatedBusy, IsolatedDied) as error:

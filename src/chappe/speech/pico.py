@@ -40,6 +40,7 @@ class PicoEngine:
     """Speaks through the process."""
 
     name = "pico"
+    at_once = 1
 
     def __init__(self) -> None:
         self._isolated = Isolated("chappe.speech.pico:work")

@@ -41,6 +41,8 @@ class Engine(Protocol):
     """One way to speak."""
 
     name: str
+    at_once: int
+    """Texts that it speaks at the same time."""
 
     def voice(self, lang: str) -> str | None:
         """The voice for a language ("fr", "en-us"), None when there is none; part of what speech is remembered by."""

@@ -14,8 +14,12 @@ import structlog
 from chappe.audio.sound import Converted
 from chappe.speech.port import Engine, LanguageUnknown, Piece, SpeechUnavailable
 from chappe.speech.text import clamped_rate, pieces_of
+from chappe.turns import Turns, TurnsBusy
 
 REMEMBERED_BYTES_MAX: Final = 64 << 20
+WAITING_MAX: Final = 512
+"""Texts that wait for one engine."""
+WAITING_OF_ONE_MAX: Final = 32
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("speech")
 _LANG: Final = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
 
@@ -31,6 +35,10 @@ class Speaker:
         self._bytes = 0
         self._known: OrderedDict[bytes, Converted] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[Converted]] = {}
+        self._turns = {
+            id(engine): Turns(engine.at_once, waiting_max_of_one=WAITING_OF_ONE_MAX, waiting_max=WAITING_MAX)
+            for engine in self._engines
+        }
 
     def clean_lang(self, lang: str) -> str:
         """`fr`, `fr-FR`, `fr_FR` as "fr", "fr-fr", "fr-fr"; raises `LanguageUnknown` when nobody speaks it."""
@@ -39,22 +47,28 @@ class Speaker:
             raise LanguageUnknown
         return cleaned
 
-    async def speak(self, text: str, lang: str, rate: float) -> Converted:
-        """`lang` is a `clean_lang`. Raises `LanguageUnknown`, `TextRefused` or `SpeechUnavailable`."""
+    async def speak(self, text: str, lang: str, rate: float, owner: int = 0) -> Converted:
+        """`lang` is a `clean_lang`. Accounts (`owner`) take turns. Raises `LanguageUnknown`, `TextRefused` or
+        `SpeechUnavailable`.
+        """
         pieces = pieces_of(text)
         rate = clamped_rate(rate)
         failed: SpeechUnavailable | None = None
         for engine, voice in self._choices(lang):
             try:
-                return await self._spoken_by(engine, voice, pieces, rate)
+                return await self._spoken_by(engine, voice, pieces, rate, owner)
             except SpeechUnavailable as error:
                 _log.warning(
                     "an engine does not speak; the next one is asked", engine=engine.name, reason=str(error)
                 )
                 failed = error
+            except TurnsBusy as error:
+                raise SpeechUnavailable("too many texts wait to be spoken") from error
         raise failed or LanguageUnknown
 
-    async def _spoken_by(self, engine: Engine, voice: str, pieces: list[Piece], rate: float) -> Converted:
+    async def _spoken_by(
+        self, engine: Engine, voice: str, pieces: list[Piece], rate: float, owner: int
+    ) -> Converted:
         spelled = repr((engine.name, voice, rate, [(piece.text, piece.pause_ms) for piece in pieces]))
         key = blake2b(spelled.encode(), digest_size=32).digest()
         known = self._known.get(key)
@@ -64,9 +78,17 @@ class Speaker:
         task = self._under_way.get(key)
         if task is None:
             # A task of its own: one customer who goes away does not end what another one waits for.
-            task = self._under_way[key] = asyncio.create_task(engine.speak(pieces, voice, rate))
+            task = self._under_way[key] = asyncio.create_task(
+                self._in_turn(engine, voice, pieces, rate, owner)
+            )
             task.add_done_callback(lambda done: self._spoken(key, done))
         return await asyncio.shield(task)
+
+    async def _in_turn(
+        self, engine: Engine, voice: str, pieces: list[Piece], rate: float, owner: int
+    ) -> Converted:
+        async with self._turns[id(engine)].of(owner):
+            return await engine.speak(pieces, voice, rate)
 
     async def stop(self) -> None:
         """Ends the engines."""

@@ -34,10 +34,12 @@ LANDLINE = 33123456789
 
 
 class QuickEngine:
-    """Speaks five seconds of anything, or nothing when `is_down`."""
+    """Speaks five seconds of anything, or nothing when `is_down`; it never ends with what begins with `hangs_on`."""
 
     name = "quick"
+    at_once = 100
     is_down = False
+    hangs_on = "\0"
 
     def voice(self, lang: str) -> str | None:
         return lang
@@ -45,6 +47,8 @@ class QuickEngine:
     async def speak(self, pieces: Sequence[Piece], voice: str, rate: float) -> Converted:
         if self.is_down:
             raise SpeechUnavailable("down")
+        if pieces[0].text.startswith(self.hangs_on):
+            await asyncio.get_running_loop().create_future()
         octets = pieces[0].text.encode()[:1] * (8000 * QUOTED_S)
         return Converted(QUOTED_S * 1000, octets, octets)
 

@@ -79,3 +79,13 @@ async def test_an_account_begins_no_more_calls_in_a_second_than_it_may(world: Wo
     await world.trunk.until_taken(4)
     await world.nothing_more()
     assert await world.state(campaign, 33600000003) is State.WAITING
+
+
+async def test_an_engine_that_hangs_holds_up_no_other_campaign(world: World) -> None:
+    world.engine.hangs_on = "Attente"
+    for index in range(20):
+        await world.send(33611111100 + index, text=f"Attente {index}")
+    await world.deposit(LANDLINE)  # the same account's, but nothing has to be spoken for it
+    await world.send(MOBILE, account_id=await other_account(world))
+    taken = await world.trunk.until_taken(2)
+    assert {order.number for order in taken} == {LANDLINE, MOBILE}

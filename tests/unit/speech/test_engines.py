@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -176,6 +177,7 @@ class FakeEngine:
     """Counts what it is asked."""
 
     name = "fake"
+    at_once = 1
 
     def __init__(self, langs: str, seconds: int = 1) -> None:
         self.langs = langs.split()
@@ -222,6 +224,48 @@ async def test_when_an_engine_fails_the_next_one_speaks() -> None:
     assert (await speaker.speak("Bonjour", "fr", 1)).duration_ms == 1000
     assert broken.asked == other.asked == [("Bonjour", 1.0)]
     await speaker.stop()
+
+
+async def test_whoever_has_many_texts_waits_for_himself() -> None:
+    engine, other = FakeEngine("fr"), FakeEngine("fr")
+    speaker = Speaker([engine, other])
+    many = [asyncio.create_task(speaker.speak(f"texte {n}", "fr", 1, 1)) for n in range(50)]
+    await asyncio.sleep(0)
+    await speaker.speak("un seul", "fr", 1, 2)
+    assert [text for text, _ in engine.asked].index("un seul") <= 2
+    results = await asyncio.gather(*many, return_exceptions=True)
+    # One is spoken while 32 wait; the others are refused, and do not go to the next engine.
+    assert [isinstance(result, SpeechUnavailable) for result in results] == [False] * 33 + [True] * 17
+    assert other.asked == []
+    await speaker.stop()
+
+
+async def test_a_speech_server_that_never_answers_is_not_waited_for_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chappe.speech.over_http.ANSWER_S_MAX", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = HttpEngine(f"http://127.0.0.1:{silent.getsockname()[1]}/", [])
+        for _ in range(6):
+            with pytest.raises(SpeechUnavailable):
+                await engine.speak([Piece("Bonjour", 0)], "fr", 1.0)
+        await engine.stop()
+        silent.setblocking(False)
+        for _ in range(3):
+            silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+async def test_a_text_of_many_slow_pieces_comes_to_an_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chappe.speech.files.TEXT_S_MAX", 0.2)
+    engine = PiperEngine("/bin/cat", tmp_path)
+    with pytest.raises(SpeechUnavailable, match=r"over 0\.2 s"):
+        engine.file = lambda *_: asyncio.sleep(0.15, b"")  # type: ignore[method-assign,assignment]
+        await engine.speak([Piece("Bonjour", 0)] * 400, "voice", 1.0)
+    await engine.stop()
 
 
 async def test_what_failed_is_not_remembered_and_memory_is_bounded() -> None:

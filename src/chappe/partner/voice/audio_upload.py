@@ -5,9 +5,9 @@ multipart/form-data: WAV, MP3, FLAC or OGG, told by their content, at most 25 Mi
 
 from __future__ import annotations
 
+from chappe.audio.converter import ConverterBusy
 from chappe.audio.files import AudioFile, TooManyFiles, add_file, clean_name, name_of_file
 from chappe.audio.sound import CONTENT_BYTES_MAX, DURATION_S_MAX, AudioRefused
-from chappe.isolated import IsolatedBusy
 from chappe.partner import catalogue_server
 from chappe.partner.catalogue import refuse
 from chappe.partner.endpoint import Call, Endpoint, Field, Payload
@@ -68,7 +68,7 @@ async def upload(call: Call) -> Payload:
             call.remember(tx, _payload(stored))
 
     try:
-        converted = await services.voice.converter.convert(file.content)
+        converted = await services.voice.converter.convert(file.content, call.account.id)
         stored = await add_file(
             services.store,
             call.account.id,
@@ -82,7 +82,7 @@ async def upload(call: Call) -> Payload:
         raise refuse(PAGE, _CODES[refused.why]) from None
     except TooManyFiles:
         raise refuse(PAGE, "AUDIO_FILE_LIMIT") from None
-    except IsolatedBusy:
+    except ConverterBusy:
         raise catalogue_server.unavailable() from None
     return _payload(stored)
 

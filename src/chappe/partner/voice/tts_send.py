@@ -132,7 +132,7 @@ def _lang(call: Call, *, is_spoken: bool) -> str:
 
 async def _spoken_ms(call: Call, text: str, lang: str, rate: float) -> int:
     try:
-        return (await call.services.voice.speaker.speak(text, lang, rate)).duration_ms
+        return (await call.services.voice.speaker.speak(text, lang, rate, call.account.id)).duration_ms
     except TextRefused as refused:
         raise refuse(PAGE, "TEXT_TOO_LONG" if refused.is_too_long else "TEXT_REQUIRED") from None
     except LanguageUnknown:

@@ -1,0 +1,84 @@
+"""A speech server that does not answer to one customer's texts: another customer's is spoken, and called, meanwhile."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.wire.voice.conftest import SHORT_WAV, VoiceCustomer, calls, refused, server_with
+
+TEXTS = 60
+HELD = 4
+"""Half of what is asked of a speech server at the same time."""
+WAIT_S_MAX = 30
+
+
+class SpeechServer(ThreadingHTTPServer):
+    """Speaks everything but what begins with "Attente", which it keeps until `release` is set and then refuses."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Speech)
+        self.release = threading.Event()
+        self.held = threading.Semaphore(0)
+
+
+class _Speech(BaseHTTPRequestHandler):
+    server: SpeechServer
+
+    def do_POST(self) -> None:
+        text = json.loads(self.rfile.read(int(self.headers["content-length"])))["text"]
+        if text.startswith("Attente"):
+            self.server.held.release()
+            self.server.release.wait()
+            self.send_error(500)
+            return
+        self.send_response(200)
+        self.send_header("content-length", str(len(SHORT_WAV)))
+        self.end_headers()
+        self.wfile.write(SHORT_WAV)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def speech() -> Iterator[SpeechServer]:
+    with SpeechServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.release.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_texts_of_one_customer_hold_up_no_other(speech: SpeechServer, tmp_path: Path) -> None:
+    configuration = (
+        f'[voice]\nspeech_url = "http://127.0.0.1:{speech.server_port}/"\nspeech_url_langs = ["xx"]\n'
+    )
+    with server_with(tmp_path / "server", configuration) as server:
+        many, one = VoiceCustomer(server), VoiceCustomer(server)
+        with ThreadPoolExecutor(TEXTS) as threads:
+            sent = [threads.submit(many.tts, text=f"Attente {n}", lang="xx") for n in range(TEXTS)]
+            for _ in range(HELD):
+                assert speech.held.acquire(timeout=WAIT_S_MAX)
+            assert one.tts(lang="xx", phoneNumbers="0612000011").json()["success"] is True
+            deadline_s = time.monotonic() + WAIT_S_MAX
+            while [call["phone"] for call in calls(server)] != ["+33612000011"]:
+                assert time.monotonic() < deadline_s
+                time.sleep(0.05)
+            assert not speech.held.acquire(blocking=False)
+            speech.release.set()
+            answers = [future.result() for future in sent]
+        assert {refused(answer) for answer in answers} == {(503, 503)}
+        assert all("retry-after" in answer.headers for answer in answers)
+        server.assert_no_traceback()
