@@ -14,7 +14,7 @@ from chappe.operators.sip.called import (
     forwards_left,
     is_circle,
 )
-from chappe.operators.sip.challenges import USED_MAX, VALID_S, Challenges
+from chappe.operators.sip.challenges import ANSWERS_MAX, USED_MAX, VALID_S, Challenges
 from chappe.operators.sip.numbers import read, written
 from chappe.operators.sip.sources import Sources
 from chappe.operators.sip.syntax.message import Request, parse_message
@@ -153,6 +153,9 @@ def test_a_wrong_name_password_nonce_or_place_does_not_count():
     (right,) = answered(challenges, "they", "secret", 5.0)
     moved = Request("INVITE", invite("sip:other@h").uri, right.headers)
     assert challenges.user(moved, 5.0) is None
+    others = [("Authorization", "Digest username=x")] * ANSWERS_MAX
+    assert challenges.user(Request("INVITE", right.uri, [*right.headers, *others]), 5.0) is None
+    assert challenges.user(Request("INVITE", right.uri, [*right.headers, *others[1:]]), 5.0) == "they"
     for value in ("Basic dXNlcg==", "Digest nonsense", 'Digest username="they", realm="chappe", nonce="x-y"'):
         assert challenges.user(invite("sip:1@h", f"Authorization: {value}"), 5.0) is None
 

@@ -13,9 +13,11 @@ import pytest
 
 from chappe.audio.sound import Converted
 from chappe.calls.arriving import Answer, Bridge, RecordingLimits, Redirect, Refuse
+from chappe.operators.sip import arrived, taken
 from chappe.operators.sip.agent.digest import Authenticator
 from chappe.operators.sip.agent.events import Answered, OfferAnswered
 from chappe.operators.sip.incoming import IncomingCalls
+from chappe.operators.sip.media import client
 from tests.wire.sip.element import WAIT_S_MAX
 from tests.wire.sip.far import settle
 from tests.wire.sip.incoming_bench import CALLED, NUMBER, IncomingBench, eventually
@@ -236,6 +238,30 @@ async def test_when_the_media_process_dies_the_call_ends_and_its_recording_is_cu
     await caller.ended()
     end = await bench.arrivals.end()
     assert (end.result, end.is_cut) == ("answered", True)
+
+
+@pytest.mark.parametrize("when", ["before a call", "in a call"])
+async def test_a_media_process_that_hangs_is_replaced_where_calls_only_come_in(bench, when, monkeypatch):
+    for module, name in ((arrived, "MEDIA_S_MAX"), (taken, "CLOSE_S_MAX"), (client, "SUSPECT_S_MAX")):
+        monkeypatch.setattr(module, name, 0.2)
+    monkeypatch.setattr(client, "RESTART_S", 0.05)
+    await bench.open()
+    bench.arrivals.acts[CALLED] = Answer(GREETING, None)
+    media = bench.element.media
+    hung = media.process
+    if when == "before a call":
+        os.kill(hung.pid, signal.SIGSTOP)
+        assert (await (await bench.dial()).failed()).cause.status == 503
+    else:
+        caller = await bench.dial()
+        await caller.until(lambda: caller.packets)
+        os.kill(hung.pid, signal.SIGSTOP)
+        caller.do(caller.call.hang_up)
+        await bench.arrivals.end()
+    await eventually(lambda: media.process is not hung and media.is_up)
+    caller = await bench.dial()
+    await caller.ended()
+    assert GREETING.alaw in caller.heard
 
 
 async def test_a_stop_ends_calls_and_has_them_committed(bench):

@@ -124,10 +124,11 @@ class ArrivedCall:
             item = await self.next(until_s)
             if isinstance(item, LegEvent) and isinstance(item.event, Opened):
                 waiting.remove(item.leg)
-            elif (
-                item is None
-                or isinstance(item, LegLost)
-                or (isinstance(item, LegEvent) and isinstance(item.event, Refused))
+            elif item is None:
+                self.element.media.suspect()
+                is_open = False
+            elif isinstance(item, LegLost) or (
+                isinstance(item, LegEvent) and isinstance(item.event, Refused)
             ):
                 is_open = False
             else:

@@ -326,6 +326,7 @@ class PlacedCall:
             self._conclude()
 
     def _on_not_closed(self) -> None:
+        self._element.media.suspect()
         self._stream = None
         self._conclude()
 

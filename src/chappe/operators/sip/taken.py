@@ -227,4 +227,5 @@ class TakenCall:
                 self._on_audio(item.event)
                 if isinstance(item.event, Closed):
                     return True
+        self._arrived.element.media.suspect()
         return False
