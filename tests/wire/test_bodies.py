@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 
 import pytest
@@ -129,3 +130,22 @@ def test_the_order_is_413_before_415_before_90_before_the_key(url: str) -> None:
     assert call(url, "/voice/v1/me", headers=gzipped | large, body=b"").status == 413
     assert call(url, "/voice/v1/me", headers=gzipped, body="{").status == 415
     assert call(url, "/voice/v1/me?apiKey=nobody", body="{").json["code"] == 90
+
+
+def test_large_bodies_at_once_have_a_limit_that_ordinary_requests_do_not_feel(url: str, key: str) -> None:
+    size = 30 << 20
+    request = head("GET", "/mail/v1/me", {"Content-Length": str(size)}) + b"{" + b" " * (size - 2)
+    with contextlib.ExitStack() as closing:
+        connections = [closing.enter_context(Connection(url)) for _ in range(10)]
+        for connection in connections:
+            connection.send(request)  # but for its last octet: it waits, and is held
+        answer = connections[-1].answer()
+        assert (answer.status, answer.json["code"]) == (503, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert call(url, f"/voice/v1/me/{key}").status == 200
+        assert call(url, "/mail/v1/me", body=b'{"apiKey": "%s"}' % key.encode()).status == 200
+        for connection in connections[:8]:
+            connection.send(b"}")
+            assert connection.answer().status in (400, 408)  # without a key; late on a slow machine
+    # They are answered, so there is room again.
+    assert call(url, "/mail/v1/me", body=b"{" + b" " * (size - 2) + b"}").json["code"] == 1

@@ -22,6 +22,7 @@ from chappe.partner.client_address import ClientAddress
 from chappe.partner.endpoint import Call, Endpoint, Payload, Services, Sound
 from chappe.partner.errors import Header, Refusal
 from chappe.partner.idempotency import AnsweredMeanwhile, Answers, Once, key_of
+from chappe.partner.large_bodies import SMALL_BYTES, LargeBodies
 from chappe.partner.limits import headers as limit_headers
 from chappe.partner.page import Page, PageTable
 from chappe.partner.product import Products
@@ -67,6 +68,7 @@ class PartnerApi:
         self._always_200 = settings.errors.http_status == "always-200"
         self.client_address = ClientAddress(settings.http.trusted_proxies)
         self._unavailable = Sparing()
+        self._large_bodies = LargeBodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Request(scope, scope["headers"])
@@ -76,6 +78,8 @@ class PartnerApi:
             return
         except Exception as error:
             answer = self._refused(request, self.refusal(request.page, error))
+        finally:
+            self._large_bodies.give_back(request.large_octets)
         page = request.page
         self.metrics.answered(page.product if page else "none", page.name if page else "none", answer.status)
         await send_answer(send, answer, has_body=scope["method"] != "HEAD")
@@ -119,7 +123,7 @@ class PartnerApi:
         page, path_parameters = self.pages.find(product, scope["method"], path)
         request.page = page
         check_headers(page, headers)
-        body = await _body(page, receive) if _has_body(headers) else b""
+        body = await self._body(request, page, receive) if _has_body(headers) else b""
         parameters = read(page, scope["method"], path_parameters, scope["query_string"], headers, body)
         request.preferences = Preferences(parameters.format, parameters.language)
         account = await self._account(page, parameters.api_key())
@@ -140,6 +144,32 @@ class PartnerApi:
             )
             answer = begun if isinstance(begun, Answer) else await self._handled_once(request, call, begun)
         return answer._replace(headers=request.limit_headers)
+
+    async def _body(self, request: _Request, page: Page, receive: Receive) -> bytes:
+        """The whole body; raises the refusals for too large, too slow and too many at once, and `ClientGone`."""
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_S_MAX):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    chunk: bytes = message.get("body", b"")
+                    size += len(chunk)
+                    if size > page.body_max_bytes:
+                        raise catalogue_server.body_too_large(page)
+                    more = size - SMALL_BYTES - request.large_octets
+                    if more > 0:
+                        if not self._large_bodies.take(more):
+                            raise catalogue_server.unavailable()
+                        request.large_octets += more
+                    chunks.append(chunk)
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            raise catalogue_server.body_timeout() from None
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _handled(self, request: _Request, call: Call) -> Answer:
         page = request.page
@@ -203,7 +233,7 @@ class PartnerApi:
 class _Request:
     """What is known of a request so far; an error found later is answered with what was learned before it."""
 
-    __slots__ = ("headers", "limit_headers", "page", "preferences", "scope")
+    __slots__ = ("headers", "large_octets", "limit_headers", "page", "preferences", "scope")
 
     def __init__(self, scope: Scope, headers: list[Header]) -> None:
         self.scope = scope
@@ -211,33 +241,13 @@ class _Request:
         self.page: Page | None = None
         self.preferences: Preferences | None = None
         self.limit_headers: list[Header] = []
+        self.large_octets = 0
+        """Of its body, that are counted with those of others."""
 
 
 def _has_body(headers: Iterable[Header]) -> bool:
     """Whether the request has a body: RFC 9112, section 6.3."""
     return any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
-
-
-async def _body(page: Page, receive: Receive) -> bytes:
-    """The whole body; raises the refusals for too large and too slow, and `ClientGone`."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S_MAX):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk: bytes = message.get("body", b"")
-                size += len(chunk)
-                if size > page.body_max_bytes:
-                    raise catalogue_server.body_too_large(page)
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise catalogue_server.body_timeout() from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def answer_headers(answer: Answer) -> list[Header]:
