@@ -12,7 +12,7 @@ help: ## this list
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/speech.txt \
-	  || { echo "SVOX Pico needs a C compiler; without it, the program espeak-ng speaks"; test "$$CI" != "true"; }
+	  || { echo "SVOX Pico was not built: that needs gcc and python3-dev. Without it, the program espeak-ng speaks texts, if it is there"; test "$$CI" != "true"; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 

@@ -84,6 +84,10 @@ SIMULATED_CALLS_MAX = 500
 OTHER_FILES_MAX = 1024
 
 
+REFUSED_WITHOUT_ROUTE: Final = {"sms": 13, "voice": "DESTINATION_INVALID"}
+"""The codes of the two APIs for a number that nothing leads to."""
+
+
 class ServerRefused(Exception):
     """The server cannot start; the text is one clear line."""
 
@@ -162,11 +166,24 @@ class Server:
             _log.info(
                 "started", version=__version__, data=str(settings.data), simulated=settings.simulated_products
             )
+            _warn_of_missing_routes(settings)
             return cls(url, parts.pop_all())
 
     async def stop(self) -> None:
         """Refuses new work, ends what is under way."""
         await self._parts.aclose()
+
+
+def _warn_of_missing_routes(settings: Settings) -> None:
+    """A role of several processes that was given no configuration would refuse everything, and nobody would know why."""
+    for product in settings.unrouted_products:
+        refused = f"every send of it is refused ({REFUSED_WITHOUT_ROUTE[product]})"
+        _log.warning(
+            "no [[routes]] for a product in the configuration of this process",
+            product=product,
+            role=settings.role,
+            then="none of it is sent by this process" if settings.role == "worker" else refused,
+        )
 
 
 async def _start_parts(

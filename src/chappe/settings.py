@@ -212,6 +212,12 @@ class Settings(msgspec.Struct, frozen=True):
         routed = {route.product for route in self.routes}
         return tuple(product for product in SIMULATED if product not in routed)
 
+    @property
+    def unrouted_products(self) -> tuple[Product, ...]:
+        """Products that nothing takes anywhere: every send of them is refused here."""
+        taken = {*self.simulated_products, *(route.product for route in self.routes)}
+        return tuple(product for product in SIMULATED if product not in taken)
+
 
 def data_folder(flags: Flags, environment: Mapping[str, str] = os.environ) -> Path:
     """The data folder, needed before there is a configuration to read."""

@@ -15,7 +15,9 @@ import msgspec
 import pytest
 
 from chappe.cli import parser
+from chappe.partner import catalogue
 from chappe.partner.endpoints import ENDPOINTS
+from chappe.partner.voice import campaign_send, sending, tts_send
 from chappe.settings import FileSettings, Flags, load_settings
 from tests.support.postgres import PostgresServer
 
@@ -259,6 +261,43 @@ def test_a_row_is_done_or_partly_done_exactly_when_its_endpoints_stand(product: 
             assert missing or not calls(endpoints), f"{page} stands and is marked as not yet"
         else:
             assert not missing, f"{page} is marked as {status}"
+
+
+# --- codes of voice -----------------------------------------------------------------------------------------
+
+
+def test_every_code_of_the_two_voice_sends_is_on_the_voice_page_with_its_status_and_its_call() -> None:
+    section = (
+        read(DOCS / "calling" / "voice.md").partition("## Errors of the two sends\n")[2].partition("\n## ")[0]
+    )
+    table = {cells[0].strip("`"): cells[1:4] for cells in rows(section)}
+    by_page = [
+        {code: message for code, message in catalogue.table(page).items() if isinstance(code, str)}
+        for page in (tts_send.PAGE, campaign_send.PAGE)
+    ]
+    # Files are named on other pages.
+    codes = {**by_page[0], **by_page[1]}
+    del codes["FILENAME_INVALID"]
+    assert set(table) == set(codes)
+    for code, (status, *calls_of_code) in table.items():
+        in_list_only = code == "PHONE_NUMBER_DUPLICATE"
+        assert status == ("none" if in_list_only else str(codes[code].http_status)), code
+        modules = [tts_send, campaign_send]
+        for named, module in zip(calls_of_code, modules, strict=True):
+            is_met = code in _refused_with(module)
+            assert (named == "yes") is is_met, f"{code} of {module.__name__}"
+
+
+def _refused_with(module: types.ModuleType) -> set[str]:
+    """The codes that a send names itself, and those that both share in `sending`; a helper that it does not call is not its."""
+    own = Path(str(module.__file__)).read_text("utf-8")
+    shared = Path(str(sending.__file__)).read_text("utf-8")
+    texts = [own]
+    for part in re.split(r"^(?=(?:async )?def )", shared, flags=re.MULTILINE)[1:]:
+        name = part.partition("def ")[2].partition("(")[0]
+        if f"sending.{name}(" in own:
+            texts.append(part)
+    return {code for text in texts for code in re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text)}
 
 
 # --- links, commands, folders -------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def _show(options: argparse.Namespace) -> int:
         )
         for call in callee["calls"]:
             print(f"  {_line(call)}")
-        if callee["waitsFor"]:
+        if callee.get("waitsFor"):  # a server that runs since before an upgrade does not say
             print(f"  {_next_call(result, callee)}")
     return 0
 

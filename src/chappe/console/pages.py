@@ -84,11 +84,13 @@ def pages(
         return json_response({"status": "ok", "version": __version__})
 
     async def readyz(_: Request) -> Response:
-        """The database answers; says which products the simulator serves, and which trunks are there.
+        """The database answers; says which products the simulator serves, which have no route, which trunks are there.
 
         Without any trunk it is ready all the same: what it accepts waits for them.
         """
         body: dict[str, object] = {"status": "ready", "simulated": list(settings.simulated_products)}
+        if settings.unrouted_products:
+            body["unrouted"] = list(settings.unrouted_products)
         if found := trunks():
             body["trunks"] = {name: "up" if is_up else "down" for name, is_up in found.items()}
             body["audio"] = "up" if audio() else "down"

@@ -71,11 +71,13 @@ Handler = Callable[[Call], Awaitable[Payload | Sound]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter as the documentation lists it. `kind` is its JSON type; every kind may also come as a string."""
+    """A parameter as the documentation lists it. `kind` is its JSON type; every kind may also come as a string. A file
+    is a part of multipart/form-data.
+    """
 
     name: str
     text: str
-    kind: Literal["string", "integer", "number", "boolean", "array", "object"] = "string"
+    kind: Literal["string", "integer", "number", "boolean", "array", "object", "file"] = "string"
     required: bool = False
 
 

@@ -12,6 +12,8 @@ from chappe.partner.idempotency import KEY_CHARS_MAX
 from chappe.partner.page import Page
 
 _TITLES = {"sms": "SMS Partner", "voice": "Voice Partner", "mail": "Mail Partner"}
+_WITHOUT_BODY = ("GET", "DELETE")
+"""Bodies are read with these too, but tools rarely send one: their parameters are described in the query."""
 # What every endpoint may answer, whatever its own table says.
 _STATUSES = {
     400: "A parameter is missing, malformed or refused by a rule",
@@ -87,13 +89,14 @@ def _operation(endpoint: Endpoint, method: str, path: str) -> dict[str, Any]:
     }
     if "{apiKey}" not in path:
         operation["security"] = [{"bearer": []}, {"header": []}, {"query": []}]
-    if method != "GET" and endpoint.fields:
+    if method not in _WITHOUT_BODY and endpoint.fields:
         schema = {
             "type": "object",
             "properties": {f.name: _schema_of(f) for f in (*_KEY_AND_FORMAT, *endpoint.fields)},
             "required": [f.name for f in endpoint.fields if f.required],
         }
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        media = "multipart/form-data" if page.accepts_multipart else "application/json"
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": schema}}}
     return operation
 
 
@@ -113,7 +116,7 @@ def _parameters(endpoint: Endpoint, method: str, path: str) -> list[dict[str, An
         }
         for name in in_path
     ]
-    if method == "GET":
+    if method in _WITHOUT_BODY:
         parameters += [
             {
                 "name": field.name,
@@ -186,6 +189,8 @@ def _codes(page: Page) -> str:
 
 
 def _schema_of(field: Field) -> dict[str, Any]:
+    if field.kind == "file":
+        return {"type": "string", "contentMediaType": "application/octet-stream", "description": field.text}
     kinds = [field.kind] if field.kind in ("string", "array", "object") else [field.kind, "string"]
     if field.kind == "array":
         kinds = ["array", "string"]

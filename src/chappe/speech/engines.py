@@ -37,5 +37,7 @@ async def configured_engines(settings: Settings) -> list[Engine]:
         except SpeechUnavailable as error:
             _log.warning("espeak-ng is there but does not work", reason=str(error))
     if not engines:
-        _log.warning("no speech engine: install espeak-ng, or SVOX Pico with a C compiler; texts are refused")
+        _log.warning(
+            "no speech engine: install espeak-ng, or SVOX Pico with a C compiler; texts are refused (LANG_INVALID)"
+        )
     return engines

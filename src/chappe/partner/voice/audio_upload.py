@@ -112,6 +112,7 @@ ENDPOINT = Endpoint(
         Field(
             "file",
             f"WAV, MP3, FLAC or OGG in multipart/form-data, at most 25 MiB and {DURATION_S_MAX} s",
+            "file",
             required=True,
         ),
         Field("filename", "Its name, 3 to 50 characters; by default that of the file"),
