@@ -430,8 +430,35 @@ def test_too_many_transactions_are_a_503():
     message = parse_message(busy)
     assert isinstance(message, Response)
     assert (message.status, message.number("Retry-After")) == (503, 5)
-    assert not server.has_room
-    server.request(outgoing("BYE"), UDP, 0)
+    # Our own calls go on, and what is part of a call finds room for a while.
+    assert server.has_room
+    within = request_octets("BYE", cseq=9).replace(b"abc123", b"abc9")
+    within = within.replace(b"\r\nCall-ID", b";tag=b1\r\nCall-ID")
+    assert RequestReceived in kinds(server.receive(within, UDP, 0))
+
+
+def test_too_many_of_ours_are_no_room():
+    client = layer(transactions_max=2)
+    for _ in range(2):
+        client.request(outgoing("OPTIONS"), UDP, 0)
+    assert not client.has_room
+    client.request(outgoing("BYE"), UDP, 0)
+
+
+def test_large_requests_fill_the_room_earlier_and_give_it_back():
+    server = layer("192.0.2.9", octets_max=100_000)
+
+    def answered(number: int, now_ms: int) -> bool:
+        octets = request_octets("OPTIONS", f"X: {'a' * 30_000}", cseq=number)
+        (event,) = server.receive(octets.replace(b"abc123", b"abc%d" % number), UDP, now_ms)
+        if isinstance(event, RequestReceived):
+            server.respond(event.transaction, event.request.respond(200, tag="t"), now_ms)
+        return isinstance(event, RequestReceived)
+
+    assert [answered(number, 0) for number in range(1, 7)] == [True] * 4 + [False] * 2
+    server.tick(32_000)
+    assert len(server) == 0
+    assert [answered(number, 32_000) for number in range(11, 17)] == [True] * 4 + [False] * 2
 
 
 def test_what_cannot_be_sent_ends_the_request():

@@ -52,7 +52,9 @@ from chappe.operators.sip.transactions.transaction import (
 )
 
 TRANSACTIONS_MAX: Final = 100_000
-"""Of ours and of the peers' together. A transaction lives up to 32 s longer than its call."""
+"""Of ours, and of the peers'. A transaction lives up to 32 s longer than its call."""
+OCTETS_MAX: Final = 128 << 20
+"""Of the requests of peers that are kept so long. Whoever forges a trunk's address can send 60 KiB a datagram."""
 OVERLOAD_RETRY_S: Final = 5
 
 
@@ -83,11 +85,14 @@ class Layer:
         ids: Callable[[], str],
         timing: Timing | None = None,
         transactions_max: int = TRANSACTIONS_MAX,
+        octets_max: int = OCTETS_MAX,
     ) -> None:
         self.timing = Timing() if timing is None else timing
         self._sent_by = sent_by
         self._ids = ids
         self._transactions_max = transactions_max
+        self._octets_max = octets_max
+        self._octets = 0
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._merged: dict[Key, ServerTransaction] = {}
@@ -175,8 +180,10 @@ class Layer:
 
     @property
     def has_room(self) -> bool:
-        """Whether a call may begin. What is part of one that has begun (a BYE) always finds room."""
-        return len(self) < self._transactions_max
+        """Whether a call of ours may begin, whatever peers ask meanwhile. What is part of one that has begun (a BYE) always
+        finds room.
+        """
+        return len(self._clients) < self._transactions_max
 
     # What happens to it
 
@@ -195,7 +202,7 @@ class Layer:
         elif message.method == "ACK":
             self._on_ack(message, hop, now_ms, events)
         else:
-            self._on_request(message, hop, now_ms, events)
+            self._on_request(message, len(data), hop, now_ms, events)
         return events
 
     def failed(self, outgoing: Outgoing, now_ms: int) -> list[Event]:
@@ -263,7 +270,7 @@ class Layer:
         else:
             self._move(transaction, Input.ACK, now_ms, events, told=RequestReceived(ack, hop, transaction))
 
-    def _on_request(self, request: Request, hop: Hop, now_ms: int, events: list[Event]) -> None:
+    def _on_request(self, request: Request, octets: int, hop: Hop, now_ms: int, events: list[Event]) -> None:
         key = _server_key(request, request.method)
         known = self._servers.get(key)
         if known is not None:
@@ -279,7 +286,7 @@ class Layer:
                 )
                 self._out.append(Outgoing(reply_hop, answer.encode()))
             return
-        if not self.has_room:
+        if self._is_full(request):
             busy = request.respond(
                 503, tag=self._ids(), headers=[("Retry-After", str(OVERLOAD_RETRY_S))], via=via
             )
@@ -287,24 +294,35 @@ class Layer:
             events.append(Dropped("too many transactions", hop))
             return
         machine = Machine.INVITE_SERVER if request.method == "INVITE" else Machine.SERVER
-        transaction = ServerTransaction(machine, key, request, reply_hop, via)
+        transaction = ServerTransaction(machine, key, request, reply_hop, via, octets)
         if not request.to.tag and request.method != "CANCEL":
             merge_key: Key = (request.call_id, request.from_.tag, request.cseq)
             if merge_key in self._merged:
-                self._servers[key] = transaction
+                self._keep(transaction)
                 merged = request.respond(482, tag=self._ids(), via=via)
                 self._move(transaction, Input.FAILURE, now_ms, events, data=merged.encode())
                 events.append(Dropped("a request that came by two ways", hop))
                 return
             transaction.merge_key = merge_key
             self._merged[merge_key] = transaction
-        self._servers[key] = transaction
+        self._keep(transaction)
         if machine is Machine.INVITE_SERVER:
             # At once, so that a peer over UDP does not ask again while ours thinks (section 17.2.1).
             self._move(
                 transaction, Input.PROVISIONAL, now_ms, events, data=request.respond(100, via=via).encode()
             )
         events.append(RequestReceived(request, hop, transaction))
+
+    def _is_full(self, request: Request) -> bool:
+        """Whether nothing more of the peers' is kept. What is part of a call, a BYE too, has as much room again."""
+        share = 2 if request.to.tag else 1
+        return (
+            len(self._servers) >= share * self._transactions_max or self._octets >= share * self._octets_max
+        )
+
+    def _keep(self, transaction: ServerTransaction) -> None:
+        self._servers[transaction.key] = transaction
+        self._octets += transaction.octets
 
     def _tag_of(self, request: Request) -> str:
         """The same for each repetition of a request."""
@@ -383,6 +401,7 @@ class Layer:
         if isinstance(transaction, ServerTransaction):
             if self._servers.get(transaction.key) is transaction:
                 del self._servers[transaction.key]
+                self._octets -= transaction.octets
             if transaction.merge_key is not None:
                 self._merged.pop(transaction.merge_key, None)
         elif self._clients.get(transaction.key) is transaction:

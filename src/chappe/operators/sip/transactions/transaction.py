@@ -59,11 +59,13 @@ class ClientTransaction(Transaction):
 class ServerTransaction(Transaction):
     """A request of the peer's. `via` is its topmost Via with where it really came from."""
 
-    __slots__ = ("merge_key", "response", "via")
+    __slots__ = ("merge_key", "octets", "response", "via")
 
-    def __init__(self, machine: Machine, key: Key, request: Request, hop: Hop, via: Via) -> None:
+    def __init__(self, machine: Machine, key: Key, request: Request, hop: Hop, via: Via, octets: int) -> None:
         super().__init__(machine, key, request, hop, None)
         self.via = via
+        self.octets = octets
+        """Of the request, as it came."""
         self.response: Response | None = None
         """The last that was sent."""
         self.merge_key: Key | None = None
