@@ -20,6 +20,8 @@ _NPV: Final = ("162", "163", "270", "271", "377", "378", "424", "425", "568", "5
 _NPV_OVERSEAS: Final = ("9475", "9476", "9477", "9478", "9479")
 _PLATFORMS: Final = ("937", "938", "939")
 _ALLOWED: Final = (*_NPV, *_NPV_OVERSEAS, *_PLATFORMS)
+_ARCEP: Final = ("33", "262", "508", "590", "594", "596")
+"""Calling codes of the one numbering plan: the overseas departments' numbers have the same beginnings behind theirs."""
 
 
 class CallersFull(Exception):
@@ -28,9 +30,10 @@ class CallersFull(Exception):
 
 def may_show(digits: str) -> bool:
     """Whether an automatic system may show this number (E.164 digits); abroad the operator of the trunk answers for it."""
-    if not digits.startswith("33"):
+    code = next((code for code in _ARCEP if digits.startswith(code)), None)
+    if code is None:
         return True
-    national = digits[2:]
+    national = digits[len(code) :]
     return national.startswith(_ALLOWED) or (national.startswith("8") and not national.startswith("89"))
 
 
@@ -67,14 +70,17 @@ async def add_caller(store: Store, account_id: int, digits: str) -> None:
 
 
 async def remove_caller(store: Store, account_id: int, digits: str) -> bool:
-    """False when it was not there."""
+    """False when it was not there. Campaigns that wait for their date show the trunk's number instead."""
 
     def unit(tx: Transaction) -> bool:
-        return (
-            tx.run(
-                "DELETE FROM caller_numbers WHERE account_id = ? AND number = ?", (account_id, int(digits))
-            )
-            == 1
+        if not tx.run(
+            "DELETE FROM caller_numbers WHERE account_id = ? AND number = ?", (account_id, int(digits))
+        ):
+            return False
+        tx.run(
+            "UPDATE campaigns SET sender = '' WHERE account_id = ? AND sender = ? AND ended_at_ms IS NULL",
+            (account_id, digits),
         )
+        return True
 
     return await store.database.write(unit)

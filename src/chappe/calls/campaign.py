@@ -25,7 +25,7 @@ _BY_ID: Final = (
 
 
 class Campaign(msgspec.Struct, frozen=True, gc=False):
-    """The columns of `campaigns` that never change once accepted."""
+    """The columns of `campaigns` that do not change once accepted, but for a sender that its account lost before the date."""
 
     id: int
     token: str

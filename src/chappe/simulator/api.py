@@ -25,6 +25,7 @@ BODY_OCTETS_MAX: Final = 65_536
 PHONES_DEFAULT: Final = 20
 CALLS_DEFAULT: Final = 20
 CALLS_MAX: Final = 500
+CALL_ID_MAX: Final = 2**63 - 1
 ADVANCE_S_MAX: Final = 366 * 86_400.0
 
 _ADDRESS: Final = re.compile(r"[\x20-\x7e]{1,20}")
@@ -77,7 +78,8 @@ def routes(simulator: Simulator) -> list[BaseRoute]:
         return _json(await simulator.calls(_limit(request, CALLS_DEFAULT, CALLS_MAX)))
 
     async def heard(request: Request) -> Response:
-        wav = await simulator.heard(int(request.path_params["call_id"]))
+        call_id = int(request.path_params["call_id"])
+        wav = await simulator.heard(call_id) if call_id <= CALL_ID_MAX else None
         if wav is None:
             raise _Refused(404, "nothing was heard in this call, or it is not kept any more")
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from chappe.audio.files import delete_file, moderate
+from chappe.calls.callers import add_caller, remove_caller
 from chappe.calls.cancel import CampaignLeft, CampaignUnknown, cancel_campaign
 from chappe.calls.request import AcceptedCampaign, AudioGone, NobodyToCall
 from chappe.calls.states import State
@@ -173,6 +174,20 @@ async def test_a_deposit_that_was_cut_off_is_none(world: World) -> None:
     await world.trunk.end(order, party="machine", played_ms=700, is_complete=False)
     assert await world.state(campaign) is State.UNDELIVERED
     assert await world.balance() == 10 * MICRO
+
+
+async def test_a_number_that_an_account_loses_is_not_shown_by_what_waits(world: World) -> None:
+    account_id, sender = world.account.account_id, "33162001122"
+    await add_caller(world.store, account_id, sender)
+    await world.deposit(MOBILE, sender=sender)
+    (order,) = await world.trunk.until_taken(1)
+    assert order.sender == sender
+    await world.deposit(LANDLINE, sender=sender, due_at_ms=world.clock.ms + HOUR_MS)
+    assert await remove_caller(world.store, account_id, sender)
+    world.clock.ms += HOUR_MS
+    world.delivery._dispatcher.wake()
+    assert (await world.trunk.until_taken(2))[-1].sender == ""
+    assert not await remove_caller(world.store, account_id, sender)
 
 
 # --- accepting ----------------------------------------------------------------------------------------------

@@ -80,6 +80,9 @@ async def test_a_person_says_its_word_and_what_is_said_to_it_is_kept(
     async with net.http.get(net.url + shown["heard"]) as answer:
         samples, rate_hz = soundfile.read(io.BytesIO(await answer.read()))
     assert (len(samples), rate_hz) == (3200, 8000)
+    for unknown in ("0", "9223372036854775808", "9" * 50):
+        async with net.http.get(f"{net.url}/simulator/calls/{unknown}/heard.wav") as answer:
+            assert answer.status == 404
 
 
 @pytest.mark.parametrize(

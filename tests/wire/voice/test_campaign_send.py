@@ -136,7 +136,7 @@ def test_only_verified_numbers_of_allowed_ranges_are_shown(
         "the number is shown",
     )
     # Verified or not, automatic calls must not show geographic and mobile numbers (Arcep).
-    for number in ("0123456789", "0612345678", "0912345678", "0899123456"):
+    for number in ("0123456789", "0612345678", "0912345678", "0899123456", "+590690123456", "+262262123456"):
         voice_server.run("caller", "add", customer.email, number, exit_code=1)
     assert voice_server.ask(CallerChange(customer.email, add="+442079460000"))["numbers"] == [
         "+33162001122",
@@ -156,6 +156,8 @@ def test_only_verified_numbers_of_allowed_ranges_are_shown(
         ({"tokenAudio": None}, 400, "TOKEN_AUDIO_REQUIRED"),
         ({"tokenAudio": "unknown"}, 404, "AUDIO_FILE_NOT_FOUND"),
         ({"notifyUrl": "javascript:alert(1)"}, 400, "NOTIFY_URL_INVALID"),
+        # It is asked for with its quantities: together they would be longer than an address may be.
+        ({"notifyUrl": f"http://example.org/{'x' * 2000}"}, 400, "NOTIFY_URL_INVALID"),
         ({"scheduledDate": "02/02/2099"}, 400, "SCHEDULED_DATE_INVALID"),
         ({"scheduledDate": "9999-12-31 23:59:00"}, 400, "SCHEDULED_DATE_INVALID"),
         ({"emailForNotification": "nobody"}, 400, "EMAIL_INVALID"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from chappe.accounts.account import AccountRefused, clean_email
+from chappe.calls.accept import TOKEN_CHARS
 from chappe.calls.callers import is_verified, may_show
+from chappe.calls.payloads import deposit_url
 from chappe.calls.request import AcceptedCampaign, CampaignRequest
-from chappe.numbers.parse import Refusal, read
+from chappe.http.outgoing import valid_callback_url
+from chappe.numbers.parse import COUNT_MAX, Refusal, read
 from chappe.partner.catalogue import refuse
 from chappe.partner.endpoint import Call, Endpoint, Field, Payload
 from chappe.partner.errors import Message
@@ -37,7 +40,7 @@ async def send(call: Call) -> Payload:
     file = await sending.read_file(PAGE, call)
     if file is None:
         raise refuse(PAGE, "TOKEN_AUDIO_REQUIRED")
-    notify_url = sending.read_notify_url(PAGE, call)
+    notify_url = _notify_url(call)
     sender = await _sender(call)
     due_at_ms = sending.read_date(PAGE, call)
     email = _email(call)
@@ -97,6 +100,15 @@ async def _sender(call: Call) -> str:
     if not may_show(digits):
         raise refuse(PAGE, "SENDER_NOT_AUTHORIZED")
     return digits
+
+
+def _notify_url(call: Call) -> str:
+    """`notifyUrl`; what is asked for at the end, with its quantities, must be an address too: `NOTIFY_URL_INVALID`."""
+    url = sending.read_notify_url(PAGE, call)
+    now_ms = call.services.store.clock.now_ms()
+    if url and not valid_callback_url(deposit_url(url, "x" * TOKEN_CHARS, 0, now_ms, COUNT_MAX, COUNT_MAX)):
+        raise refuse(PAGE, "NOTIFY_URL_INVALID")
+    return url
 
 
 def _email(call: Call) -> str:
