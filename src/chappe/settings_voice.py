@@ -45,6 +45,7 @@ class NumberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal[404, 480, 486, 603] = 404
     to: str = ""
     via: Literal["bridge", "302"] = "bridge"
+    record: bool = False
     ring_s_max: int = 30
     record_s_max: int = 120
     silence_s: int = 5
@@ -128,6 +129,10 @@ def _fault_of(number: NumberSettings) -> str | None:
     if number.action == "forward":
         if not _E164.fullmatch(number.to):
             return f"to is {number.to!r}, not E.164 digits without +"
+        if number.record and number.via != "bridge":
+            return "record needs via bridge: what does not come by us cannot be recorded"
+    elif number.record:
+        return f"record is for the action forward, not {number.action}"
     elif number.to:
         return f"to is for the action forward, not {number.action}"
     greetings = [number.greeting_file, number.greeting_text, number.greeting_token]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chappe.administration.commands import CallIncoming, RecordingList, RecordingSave
@@ -36,7 +37,7 @@ from tests.support.trunked import as_wav, babble, on_the_network
 
 pytestmark = pytest.mark.peer
 
-RECORDS, FORWARDS, BUSY = "33162001122", "33162001123", "33162001124"
+RECORDS, FORWARDS, BUSY, RECORDED = "33162001122", "33162001123", "33162001124", "33162001125"
 TARGET = "33612345678"
 RUN_S_MAX = 45
 SAID = on_the_network(as_wav(babble(3.0, seed=5))).alaw
@@ -70,6 +71,23 @@ INVITE = [
 ]
 ANSWERED = [took(180, optional=True), took(200, is_route=True), send("ACK")]
 HANGS_UP = [send("BYE"), took(200)]
+
+
+OK = (
+    "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
+    f"{CONTACT}\nContent-Type: application/sdp\nContent-Length: [len]\n\n"
+)
+
+
+def is_told(direction: str) -> list[str]:
+    """A re-INVITE with this direction, answered."""
+    seen = f'<ereg regexp="a={direction}" search_in="body" check_it="true" assign_to="told"/>'
+    body = sdp().replace("[rtp_port]", "[media_port]")
+    return [
+        f'<recv request="INVITE"><action>{seen}</action></recv>',
+        f'<send retrans="500"><![CDATA[\n{OK}{body}\n]]></send>',
+        '<recv request="ACK"></recv>',
+    ]
 
 
 def speaks(file: Path) -> str:
@@ -166,6 +184,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         to = "{TARGET}"
 
         [[numbers]]
+        number = "{RECORDED}"
+        action = "forward"
+        to = "{TARGET}"
+        record = true
+
+        [[numbers]]
         number = "{BUSY}"
         action = "refuse"
         status = 486
@@ -220,7 +244,7 @@ def test_calls_are_passed_on_and_the_caller_hangs_up(world: World) -> None:
     assert [call["result"] for call in world.history(FORWARDS)[:5]] == ["forwarded"] * 5
 
 
-def test_the_far_end_holds_takes_back_and_hangs_up(world: World) -> None:
+def test_a_hold_of_the_far_end_is_said_to_the_caller_and_taken_back(world: World) -> None:
     far = [
         heard("INVITE"),
         accept("200 OK", body=sdp(), repeats=True),
@@ -231,6 +255,49 @@ def test_the_far_end_holds_takes_back_and_hangs_up(world: World) -> None:
         ask("INVITE", body=sdp(version=3)),
         answered(200),
         ask("ACK"),
+        heard("BYE"),
+        answer("200 OK"),
+        lingers(500),
+    ]
+    with world.far(*far) as holding:
+        world.calls(FORWARDS, INVITE, ANSWERED, is_told("sendonly"), is_told("sendrecv"), HANGS_UP)
+        holding.over()
+    assert world.history(FORWARDS)[0]["result"] == "forwarded"
+
+
+def test_both_ends_of_a_call_that_is_passed_on_are_recorded(world: World) -> None:
+    file = world.directory / "both.alaw"
+    file.write_bytes(SAID)
+    far = [
+        heard("INVITE"),
+        accept("200 OK", body=sdp(), repeats=True),
+        heard("ACK"),
+        heard("BYE"),
+        answer("200 OK"),
+        lingers(500),
+    ]
+    with world.far(*far) as answering:
+        world.calls(RECORDED, INVITE, ANSWERED, pause(300), speaks(file), pause(3500), HANGS_UP)
+        answering.over()
+    call = world.history(RECORDED)[0]
+    recording = world.server.ask(RecordingList())["recordings"][-1]
+    assert (recording["id"], recording["state"]) == (call["id"], "complete")
+    octets = base64.b64decode(world.server.ask(RecordingSave(recording["id"]))["wav"])
+    with wave.open(io.BytesIO(octets)) as read:
+        heard_samples = g711.encode(np.frombuffer(read.readframes(10**9), dtype=np.int16), "alaw")
+    # sipp's far end says nothing: what is there is what the caller said. Where sipp had to wait for the processor, there
+    # is a silence.
+    pieces = [SAID[start : start + 2000] for start in range(0, len(SAID) - 2000, 2000)]
+    found = [heard_samples.find(piece) for piece in pieces]
+    assert len([place for place in found if place >= 0]) > 0.7 * len(pieces), found
+    assert [place for place in found if place >= 0] == sorted(place for place in found if place >= 0)
+
+
+def test_the_far_end_hangs_up(world: World) -> None:
+    far = [
+        heard("INVITE"),
+        accept("200 OK", body=sdp(), repeats=True),
+        heard("ACK"),
         ask("BYE", "Reason: Q.850;cause=31"),
         answered(200),
     ]

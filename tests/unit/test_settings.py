@@ -208,6 +208,14 @@ WRONG_NUMBERS = {
     "a number twice": (number('"33162001122"', "refuse") * 2, "it is there twice"),
     "a number of an unknown action": (number('"33162001122"', "dance"), "action"),
     "a status that is no refusal": (number('"33162001122"', "refuse") + "status = 200", "status"),
+    "a recording of what does not come by us": (
+        number('"33162001122"', "forward") + 'to = "33612345678"\nvia = "302"\nrecord = true',
+        "record needs via bridge",
+    ),
+    "a recording beside a recording": (
+        number('"33162001122"', "record") + "record = true",
+        "record is for the action forward",
+    ),
     "a forward to nobody": (number('"33162001122"', "forward"), "to is ''"),
     "a forward to itself": (number('"33162001122"', "forward") + 'to = "33162001122"', "forwarded to itself"),
     "forwards in a circle": (

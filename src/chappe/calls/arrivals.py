@@ -175,14 +175,20 @@ class ArrivalsStored:
         if rule.action == "forward":
             if rule.via == "302":
                 return Redirect(rule.to)
-            return Bridge(rule.to, rule.ring_s_max, self._forward_s_max)
+            records = rule.records and await self._has_room("passed on without a recording", rule)
+            return Bridge(rule.to, rule.ring_s_max, self._forward_s_max, records)
         if rule.action == "answer":
             return Answer(await self._greetings.of(rule), None)
-        octets = await self._store.database.read(stored_octets)
-        if octets >= self._retention.octets_max:
-            _log.error("no room for recordings: a call is refused", number=rule.number, octets=octets)
+        if not await self._has_room("refused", rule):
             return FULL
         return Answer(await self._greetings.of(rule), RecordingLimits(rule.record_s_max, rule.silence_s))
+
+    async def _has_room(self, otherwise: str, rule: NumberRule) -> bool:
+        octets = await self._store.database.read(stored_octets)
+        if octets < self._retention.octets_max:
+            return True
+        _log.error(f"no room for recordings: a call is {otherwise}", number=rule.number, octets=octets)
+        return False
 
     async def _recover(self) -> None:
         """Calls of a process that died are lost; what was recorded of them is cut."""

@@ -79,11 +79,12 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """`to` is called by a trunk of ours, and joined with the caller."""
+    """`to` is called by a trunk of ours, and joined with the caller. `records`: what both say."""
 
     to: int
     ring_s_max: int
     call_s_max: int
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ Action = Literal["refuse", "answer", "record", "forward"]
 
 class NumberRule(msgspec.Struct, frozen=True):
     """One number. `account_id`: whose it is, None for one of the configuration. `to`: whom it is forwarded to, E.164
-    digits as an integer. At most one of the greetings is not "".
+    digits as an integer. `records`: what is said in a call that is forwarded. At most one of the greetings is not "".
     """
 
     number: int
@@ -23,6 +23,7 @@ class NumberRule(msgspec.Struct, frozen=True):
     status: int
     to: int
     via: Literal["bridge", "302"]
+    records: bool
     ring_s_max: int
     record_s_max: int
     silence_s: int
@@ -59,6 +60,7 @@ def _rule(configured: NumberSettings) -> NumberRule:
         status=configured.status,
         to=int(configured.to or 0),
         via=configured.via,
+        records=configured.record,
         ring_s_max=configured.ring_s_max,
         record_s_max=configured.record_s_max,
         silence_s=configured.silence_s,

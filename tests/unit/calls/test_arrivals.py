@@ -32,10 +32,12 @@ from tests.support.clocked import SetClock
 from tests.support.stores import Place
 
 RECORDS, FORWARDS, REDIRECTS, BUSY = 33162000001, 33162000002, 33162000003, 33162000004
+FORWARDS_RECORDED = 33162000005
 NUMBERS = [
     NumberSettings(str(RECORDS), "record", record_s_max=60, silence_s=4),
     NumberSettings(str(FORWARDS), "forward", to="33612345678", ring_s_max=20),
     NumberSettings(str(REDIRECTS), "forward", to="33612345679", via="302"),
+    NumberSettings(str(FORWARDS_RECORDED), "forward", to="33612345678", ring_s_max=20, record=True),
     NumberSettings(str(BUSY), "refuse", status=486),
 ]
 SECOND = bytes(range(250)) * 32
@@ -174,13 +176,19 @@ async def test_what_was_heard_until_the_server_died_is_kept_and_marked_as_cut(
     assert (await world.recordings())[0]["durationMs"] == 1000
 
 
-async def test_without_room_for_recordings_a_call_is_refused(world: World) -> None:
+async def test_without_room_for_recordings_a_call_is_refused_or_passed_on_without_one(world: World) -> None:
+    act = (await world.arrivals.decide(await world.call(FORWARDS_RECORDED))).act
+    assert isinstance(act, Bridge)
+    assert act.records
     call = await world.call(RECORDS)
     await world.arrivals.decide(call)
     await world.arrivals.heard(call, Heard(0, "alaw", SECOND))
     full = arrivals_on(world.store, octets_max=8000)
     assert (await full.decide(await world.call(RECORDS))).act == Refuse(480, 42)
-    assert isinstance((await full.decide(await world.call(FORWARDS))).act, Bridge)
+    for number in (FORWARDS, FORWARDS_RECORDED):
+        act = (await full.decide(await world.call(number))).act
+        assert isinstance(act, Bridge)
+        assert not act.records
 
 
 async def test_old_recordings_go_then_old_calls(world: World) -> None:

@@ -14,6 +14,7 @@ from chappe.operators.sip.agent.events import (
     Event,
     Incoming,
     OfferAnswered,
+    Offered,
     OtherRequest,
 )
 from chappe.operators.sip.agent.incoming import IncomingCall
@@ -35,6 +36,8 @@ class Telephone(asyncio.DatagramProtocol):
         self.packets: list[RtpPacket] = []
         self.sources: set[tuple[str, int]] = set()
         self.ended: Ended | Abandoned | None = None
+        self.offers: list[bytes] = []
+        """Inside of the call; each is accepted."""
         self.is_established = False
         self.transport: asyncio.DatagramTransport | None = None
         self.endpoint: Endpoint | None = None
@@ -148,6 +151,13 @@ class FarEnd:
                 task.add_done_callback(self._tasks.discard)
         elif isinstance(event, OtherRequest):
             self.requests.append(event)
+        elif isinstance(event, Offered):
+            telephone = event.call.context
+            assert isinstance(telephone, Telephone)
+            telephone.offers.append(event.body)
+            telephone.offer = parse_description(event.body)
+            self.do(event.call.answer, telephone.answer())
+            telephone.changed()
         elif isinstance(event, (Established, Ended, Abandoned, OfferAnswered)):
             telephone = event.call.context
             assert isinstance(telephone, Telephone)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
+from chappe.audio import g711
 from chappe.calls.arriving import Bridge
-from chappe.operators.sip.agent.events import OfferAnswered, Progress
+from chappe.operators.sip import journal
+from chappe.operators.sip.agent.digest import Authenticator, is_right
+from chappe.operators.sip.agent.events import OfferAnswered, Offered, Progress
 from chappe.operators.sip.bridged import digit_of
 from chappe.operators.sip.rtp.laws import TO_OTHER
 from chappe.operators.sip.sdp.audio import EVENTS_PAYLOAD_TYPE
+from chappe.operators.sip.syntax.message import Request
+from chappe.operators.sip.transactions.layer import Refusal
 from tests.wire.sip.far import FarEnd, Telephone, settle
 from tests.wire.sip.incoming_bench import CALLED, NUMBER, QUICK, IncomingBench, eventually
 
@@ -20,6 +28,12 @@ TARGET = 33612345678
 FORWARD = Bridge(TARGET, ring_s_max=30, call_s_max=60)
 SPEECH = [bytes([(n * 37 + k * 11) % 100 for k in range(160)]) for n in range(50)]
 SAID = b"".join(SPEECH)
+
+
+def tone_frame(hz: int, number: int) -> bytes:
+    """The `number`-th 20 ms of a tone, in A-law."""
+    times = np.arange(160 * number, 160 * (number + 1)) / 8000
+    return g711.encode((8000 * np.sin(2 * np.pi * hz * times)).astype(np.int16), "alaw")
 
 
 @pytest.fixture
@@ -204,6 +218,232 @@ async def test_a_hold_at_one_end_silences_the_other_s_voice_and_ends_again(bench
     await caller.told(OfferAnswered, 2)
     telephone.say(SPEECH[::-1])
     await caller.until(lambda: b"".join(SPEECH[::-1]) in caller.heard)
+
+
+async def test_a_hold_is_said_to_the_other_end_and_taken_back_there_too(bench):
+    await bench.open()
+    caller, telephone = await joined(bench)
+    for version, direction in ((2, "sendonly"), (3, "inactive"), (4, "sendrecv")):
+        caller.do(caller.call.offer, caller.endpoint.offer(7, version=version, direction=direction).encode())
+        await caller.told(OfferAnswered, version - 1)
+        await telephone.until(lambda count=version - 1: len(telephone.offers) == count)
+        assert f"a={direction}\r\n".encode() in telephone.offers[-1]
+    # A refresh that changes nothing is nobody else's business; nor is what the other end answered.
+    caller.do(caller.call.offer, caller.endpoint.offer(7, version=5).encode())
+    await caller.told(OfferAnswered, 4)
+    held = telephone.endpoint.offer(1, version=9, direction="sendonly")
+    bench.far.do(telephone.call.offer, held.encode())
+    offered = await caller.told(Offered)
+    assert b"a=sendonly\r\n" in offered.body
+    assert len(telephone.offers) == 3
+    caller.do(caller.call.refuse, 488)  # it may refuse: nothing changes, and the call goes on
+    caller.say(SPEECH)
+    await settle(0.2)
+    assert telephone.heard == b""
+    resumed = telephone.endpoint.offer(1, version=10)
+    bench.far.do(telephone.call.offer, resumed.encode())
+    await caller.told(Offered, 2)
+    answer, _ = caller.endpoint.answer(telephone.offer, 7, version=6)
+    caller.do(caller.call.answer, answer.encode())
+    caller.say(SPEECH)
+    await telephone.until(lambda: SAID in telephone.heard)
+    caller.do(caller.call.hang_up)
+    await telephone.until(lambda: telephone.ended)
+    await bench.arrivals.end()
+
+
+async def test_a_hold_that_meets_an_offer_of_the_other_end_is_said_a_little_later(bench):
+    await bench.open()
+    caller, telephone = await joined(bench)
+    first = telephone.endpoint.offer(1, version=8, direction="sendonly")
+    bench.far.do(telephone.call.offer, first.encode())
+    await caller.told(Offered)  # and not answered yet
+    back = telephone.endpoint.offer(1, version=9)
+    bench.far.do(telephone.call.offer, back.encode())
+    await settle(0.2)
+    answer, _ = caller.endpoint.answer(telephone.offer, 7, version=2)
+    caller.do(caller.call.answer, answer.encode())
+    offered = await caller.told(Offered, 2)
+    assert b"a=sendrecv\r\n" in offered.body
+    caller.do(caller.call.refuse, 488)
+    caller.do(caller.call.hang_up)
+    await bench.arrivals.end()
+
+
+class Guard:
+    """The trunk's own proxy: challenges requests inside of its calls."""
+
+    def __init__(self, bench: IncomingBench, status: int = 401) -> None:
+        layer = bench.callers.element.agent.layer
+        self._inner, layer.screen = layer.screen, self._screen
+        self._status = status
+        self.seen: list[tuple[str, bool]] = []
+        """Method, and whether the password was right."""
+
+    def _screen(self, request: Request, hop) -> Refusal | None:
+        if request.method not in ("INVITE", "BYE"):
+            return self._inner(request, hop)
+        kind = "WWW-Authenticate" if self._status == 401 else "Proxy-Authenticate"
+        answers = request.credentials("Authorization" if self._status == 401 else "Proxy-Authorization")
+        is_proved = any(is_right(answer, request.method, "sesame") for answer in answers)
+        self.seen.append((request.method, is_proved))
+        if is_proved:
+            return self._inner(request, hop)
+        return Refusal(self._status, [(kind, 'Digest realm="trunk", nonce="n1", algorithm=MD5, qop="auth"')])
+
+
+@pytest.mark.parametrize("status", [401, 407])
+async def test_what_is_challenged_inside_of_a_call_that_came_in_is_said_again_with_the_password(
+    bench, status
+):
+    await bench.open({"username": "alice", "password": "sesame", "register_s": 0})
+    guard = Guard(bench, status)
+    caller, telephone = await joined(bench)
+    held = telephone.endpoint.offer(1, version=2, direction="sendonly")
+    bench.far.do(telephone.call.offer, held.encode())
+    await caller.told(Offered)
+    answer, _ = caller.endpoint.answer(telephone.offer, 7, version=2)
+    caller.do(caller.call.answer, answer.encode())
+    await settle(0.1)
+    bench.far.do(telephone.call.hang_up)
+    await caller.ended()
+    assert guard.seen[:2] == [("INVITE", False), ("INVITE", True)]
+    assert guard.seen[-1] == ("BYE", True)
+    await bench.arrivals.end()
+
+
+async def test_who_calls_from_elsewhere_learns_nothing_of_the_trunk_s_password(bench):
+    await bench.open(
+        {
+            "host": "192.0.2.1",
+            "username": "alice",
+            "password": "sesame",
+            "register_s": 0,
+            "incoming_username": "bob",
+            "incoming_password": "pepper",
+        },
+        {"name": "u", "incoming_username": "carol", "incoming_password": "salt"},
+        onward=("u",),
+    )
+    guard = Guard(bench)
+    secret = Authenticator("bob", "pepper", lambda: "cnonce")
+    _, telephone = await joined(bench, authenticator=secret)
+    bench.far.do(telephone.call.hang_up)
+    await eventually(lambda: guard.seen)
+    await settle(0.2)
+    assert guard.seen == [("BYE", False)]
+    await bench.arrivals.end()
+
+
+async def test_both_ends_are_recorded_into_one(bench):
+    bench.arrivals.acts[CALLED] = replace(FORWARD, records=True)
+    await bench.open()
+    caller, telephone = await joined(bench)
+    await bench.recording(2)
+    caller.say(SPEECH)
+    await telephone.until(lambda: SAID in telephone.heard)
+    await settle(1.2)
+    telephone.say(SPEECH[::-1])
+    await caller.until(lambda: b"".join(SPEECH[::-1]) in caller.heard)
+    caller.do(caller.call.hang_up)
+    end = await bench.arrivals.end()
+    assert (end.result, end.is_cut) == ("forwarded", False)
+    recorded = bench.arrivals.recorded
+    assert {piece.law for piece in bench.arrivals.pieces} == {"alaw"}
+    # One after the other, each as it was said: silence adds nothing.
+    first, second = recorded.index(SAID), recorded.index(b"".join(SPEECH[::-1]))
+    assert second - first >= 8000
+    assert len(recorded) <= 8 * (end.ended_at_ms - end.answered_at_ms) + 8000 + 800
+
+
+async def test_who_speaks_at_the_same_time_is_heard_at_the_same_time_in_the_recording(bench):
+    bench.arrivals.acts[CALLED] = replace(FORWARD, records=True)
+    await bench.open()
+    caller, telephone = await joined(bench)
+    await bench.recording(2)
+    for turn in range(50):
+        caller.say([tone_frame(400, turn)])
+        frame = telephone.sender().frame(tone_frame(1000, turn))
+        telephone.transport.sendto(frame, (telephone.session.host, telephone.session.port))
+        await settle(0.02)
+    bench.far.do(telephone.call.hang_up)
+    end = await bench.arrivals.end()
+    assert not end.is_cut
+    wave = g711.decode(bench.arrivals.recorded, "alaw").astype(float)
+    powers = np.abs(np.fft.rfft(wave)) / len(wave)
+    hz = np.fft.rfftfreq(len(wave), 1 / 8000)
+    assert {round(f / 100) * 100 for f in hz[powers > powers.max() / 4]} == {400, 1000}
+
+
+async def test_an_end_that_says_nothing_is_silence_as_long_as_the_other_s_speech(bench):
+    bench.arrivals.acts[CALLED] = replace(FORWARD, records=True)
+    await bench.open()
+    caller, telephone = await joined(bench)
+    await bench.recording(2)
+    caller.say(SPEECH)
+    await telephone.until(lambda: SAID in telephone.heard)
+    # It is brought while the call goes on, whatever the other end does not say.
+    await bench.arrivals.until(lambda: SAID in bench.arrivals.recorded)
+    caller.do(caller.call.hang_up)
+    assert not (await bench.arrivals.end()).is_cut
+
+
+async def test_a_recording_whose_media_process_dies_is_cut_and_one_that_a_stop_ends_is_whole(bench):
+    bench.arrivals.acts[CALLED] = replace(FORWARD, records=True)
+    await bench.open()
+    caller, telephone = await joined(bench)
+    await bench.recording(2)
+    caller.say(SPEECH)
+    await telephone.until(lambda: SAID in telephone.heard)
+    os.kill(bench.element.media.process.pid, signal.SIGKILL)
+    assert (await bench.arrivals.end()).is_cut
+    await eventually(lambda: bench.trunk.is_up)
+    bench.arrivals.pieces.clear()
+    caller, telephone = await joined(bench)
+    await bench.recording(4)
+    caller.say(SPEECH)
+    await telephone.until(lambda: SAID in telephone.heard)
+    await bench.calls.stop()
+    end = await bench.arrivals.end(2)
+    assert (end.result, end.is_cut) == ("forwarded", False)
+    assert SAID in bench.arrivals.recorded
+
+
+async def test_a_call_goes_on_when_its_recording_cannot_be_kept(bench, monkeypatch):
+    monkeypatch.setattr(journal, "WAITING_MAX", 1)
+    bench.arrivals.acts[CALLED] = replace(FORWARD, records=True)
+    await bench.open()
+    caller, telephone = await joined(bench)
+    await bench.recording(2)
+    bench.arrivals.is_down = True
+    with capture_logs() as lines:
+        for count in range(1, 6):
+            caller.say(SPEECH)
+            telephone.say(SPEECH)
+            await telephone.until(lambda count=count: telephone.heard.count(SAID) >= count)
+        await eventually(lambda: any(line["event"].startswith("a recording ends") for line in lines))
+    bench.arrivals.is_down = False
+    assert caller.call.state.name == "CONFIRMED"
+    caller.do(caller.call.hang_up)
+    end = await bench.arrivals.end()
+    assert (end.result, end.is_cut) == ("forwarded", True)
+
+
+async def test_whatever_may_mean_that_it_rang_keeps_the_next_trunk_from_calling(bench):
+    other = await FarEnd(QUICK).open()
+    try:
+        await bench.open({}, {"name": "u", "port": other.port}, onward=("t", "u"))
+
+        def act(telephone: Telephone) -> None:
+            bench.far.do(telephone.call.ring, status=182)  # queued: somebody may sit there
+            bench.far.do(telephone.call.reject, 503)
+
+        bench.far.act = act
+        assert (await (await bench.dial()).failed()).cause.status == 503
+        assert (await bench.arrivals.end()).onward == "t"
+        assert other.telephones == []
+    finally:
+        await other.close()
 
 
 async def test_a_trunk_that_is_in_trouble_is_passed_over(bench):

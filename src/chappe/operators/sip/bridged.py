@@ -1,7 +1,7 @@
 """A call that is passed on: a second one to whom it is for, and the audio of both joined (a back-to-back user agent).
 
-Each leg has its own dialog, offers and audio socket: what one peer changes (hold, address, codec) is settled with it,
-and the other hears what there is to hear. What ends one ends the other, with its cause.
+Each leg has its own dialog, offers and audio socket: what one peer changes (address, codec) is settled with it, and the
+other hears what there is to hear; a hold is said to the other too. What ends one ends the other, with its cause.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import structlog
 
 from chappe.calls.arriving import Bridge as BridgeAct
 from chappe.calls.arriving import Result
+from chappe.operators.sip.agent.call import Call
 from chappe.operators.sip.agent.causes import NO_ANSWER, NORMAL, TEMPORARY_FAILURE, Cause
 from chappe.operators.sip.agent.events import (
     Abandoned,
@@ -21,6 +22,7 @@ from chappe.operators.sip.agent.events import (
     Established,
     Failed,
     InfoReceived,
+    OfferAnswered,
     Offered,
     Progress,
 )
@@ -28,18 +30,24 @@ from chappe.operators.sip.agent.outgoing import OutgoingCall
 from chappe.operators.sip.agent.states import CallState
 from chappe.operators.sip.called import diverted_numbers, forwards_left, is_circle
 from chappe.operators.sip.errors import LocalError, RemoteError
-from chappe.operators.sip.happenings import Item, LegLost, Stopped
-from chappe.operators.sip.media.messages import Bridge, SendDigits, Talk
+from chappe.operators.sip.happenings import Item, LegEvent, LegLost, Stopped
+from chappe.operators.sip.leg import Leg
+from chappe.operators.sip.media.messages import Bridge, Closed, Heard, SendDigits, Talk
 from chappe.operators.sip.results import is_trunk_trouble, result_of
+from chappe.operators.sip.sdp.description import Direction
 
 if TYPE_CHECKING:
     from chappe.operators.sip.arrived import ArrivedCall
+    from chappe.operators.sip.both_ends import BothEnds
     from chappe.operators.sip.trunk import SipTrunk
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
 LAST_EVENT_S_MAX: Final = 40.0
 """From a CANCEL to the end of its call: 64 T1, and some."""
+CLOSE_S_MAX: Final = 5.0
+HOLD_AGAIN_S: Final = 1.0
+"""After a hold could not be said to the other end, because something else is not settled there."""
 SAME_CALLER_MAX: Final = 3
 """Calls of one caller to one number that ring elsewhere at the same time: more are a circle."""
 LOOP: Final = (482, 25)
@@ -74,10 +82,12 @@ class BridgedCall:
         self._is_early = False
         self._is_ringing = False
         """The caller was told that it rings."""
-        self._has_rung = False
         self._answered_at_ms: int | None = None
         self._end: tuple[Result, int, int] | None = None
         """Result, the status that the caller was answered, cause."""
+        self._recording: BothEnds | None = None
+        self._said: dict[Leg, Direction] = {}
+        """What the other end was told last of each leg's direction."""
 
     async def run(self) -> None:
         """From here to the end of both calls."""
@@ -98,17 +108,24 @@ class BridgedCall:
         onward = "" if self._trunk is None else self._trunk.name
         arrived.reject(status, q850)
         arrived.hang_up(q850)
-        arrived.conclude(arrived.ended(result, status, q850, self._answered_at_ms, onward=onward))
-        await self._part(q850)
+        self._part(q850)
+        is_cut = self._recording is not None and not await self._is_recorded(self._recording)
+        arrived.conclude(
+            arrived.ended(result, status, q850, self._answered_at_ms, onward=onward, is_cut=is_cut)
+        )
+        await self._until_parted()
 
     async def _until_over(self, until_s: float, end: tuple[Result, int, int]) -> None:
         """Until the end; without an answer yet until that, or the time is over, which is the end too."""
         was_answered = self._answered_at_ms is not None
         while self._end is None and (self._answered_at_ms is not None) is was_answered:
-            item = await self._arrived.next(until_s)
-            if item is None:
+            now_s = self._arrived.now_s()
+            if now_s >= until_s:
                 self._over(*end)
-            else:
+                return
+            look_s = until_s if self._pass_on_holds() else min(until_s, now_s + HOLD_AGAIN_S)
+            item = await self._arrived.next(look_s)
+            if item is not None:
                 await self._on_item(item)
 
     # Before the answer
@@ -195,7 +212,9 @@ class BridgedCall:
             case Established():
                 self._on_established(item.body)
             case Offered():
-                (self._leg if item.call is self._call else self._far).settle(item.call, item.body)
+                self._leg_of(item.call).settle(item.call, item.body)
+            case OfferAnswered():
+                self._on_offer_answered(item)
             case InfoReceived():
                 self._on_info(item)
             case Abandoned():
@@ -204,7 +223,12 @@ class BridgedCall:
                 if item.call is self._onward:
                     self._leave()
                 self._over("forwarded", 200, item.cause.q850)
+            case LegEvent(leg, Heard() as heard):
+                if self._recording is not None:
+                    self._recording.take(leg, heard)
             case LegLost() | Stopped():
+                if self._recording is not None and isinstance(item, LegLost):
+                    self._recording.is_cut = True
                 is_answered = self._answered_at_ms is not None
                 self._over(
                     "forwarded" if is_answered else "failed", 200 if is_answered else 503, TEMPORARY_FAILURE
@@ -213,7 +237,6 @@ class BridgedCall:
                 pass
 
     def _on_progress(self, event: Progress) -> None:
-        self._has_rung = self._has_rung or event.status in (180, 183)
         if self._call.state is not CallState.RINGING:
             return
         now_ms = self._element.now_ms()
@@ -255,6 +278,12 @@ class BridgedCall:
         for leg in (self._leg, self._far):
             if leg.stream is not None:
                 leg.tell(Talk(leg.stream))
+            self._said[leg] = "sendrecv"
+        if self._act.records:
+            from chappe.operators.sip.both_ends import BothEnds
+
+            self._recording = BothEnds(arrived, (self._leg, self._far))
+            self._recording.begin(self._act.call_s_max * 1000)
 
     def _on_established(self, body: bytes) -> None:
         try:
@@ -266,16 +295,17 @@ class BridgedCall:
             self._over("forwarded", 200, INCOMPATIBLE[1])
 
     async def _on_failed(self, cause: Cause) -> None:
-        trunk = self._trunk
+        trunk, onward = self._trunk, self._onward
         assert trunk is not None
+        assert onward is not None
         self._leave()
-        is_trouble = is_trunk_trouble(cause, has_rung=self._has_rung)
+        is_trouble = is_trunk_trouble(cause, has_rung=onward.may_have_rung)
         trunk.note(cause if is_trouble else None)
         if is_trouble and self._trunks:
             self._far.close()
             await self._call_onward()
             return
-        found = result_of(cause, has_rung=self._has_rung)
+        found = result_of(cause, has_rung=onward.may_have_rung)
         result = found if found in ("busy", "no answer", "unreachable", "rejected") else "failed"
         self._over(result, status_for_caller(cause), cause.q850)
 
@@ -286,7 +316,35 @@ class BridgedCall:
         if digit and other.stream is not None and self._answered_at_ms is not None:
             other.tell(SendDigits(other.stream, digit))
 
+    def _on_offer_answered(self, event: OfferAnswered) -> None:
+        """To a hold that we passed on, or to our offer where a peer wanted one."""
+        if event.body:
+            leg = self._leg_of(event.call)
+            try:
+                leg.accept(event.body)
+            except RemoteError as error:
+                _log.info("an answer that does not fit", trunk=self._name, reason=error.reason)
+            self._said[leg] = leg.direction  # it answers what the other end said: that one need not be told
+
     # Inside
+
+    def _leg_of(self, call: Call) -> Leg:
+        return self._leg if call is self._call else self._far
+
+    def _pass_on_holds(self) -> bool:
+        """Says to each end whether the other listens and speaks; True when nothing is left to be said."""
+        is_all_said = True
+        for leg, other, call in ((self._leg, self._far, self._onward), (self._far, self._leg, self._call)):
+            direction = leg.direction
+            if call is None or self._said.get(leg, direction) == direction:
+                continue
+            try:
+                call.offer(other.offer(direction), self._element.now_ms())
+            except LocalError:
+                is_all_said = False
+            else:
+                self._said[leg] = direction
+        return is_all_said
 
     @property
     def _name(self) -> str:
@@ -305,19 +363,46 @@ class BridgedCall:
             self._onward = None
             self._trunk.leave_place(self._arrived)
 
-    async def _part(self, q850: int) -> None:
-        """Ends what is left of the call onward, and its place with it."""
-        arrived, onward = self._arrived, self._onward
-        self._leg.close()
-        self._far.close()
-        if onward is None:
-            return
-        try:
+    def _part(self, q850: int) -> None:
+        """Ends what is left: the call onward, and the audio."""
+        onward = self._onward
+        if onward is not None:
             now_ms = self._element.now_ms()
             if onward.state in (CallState.CALLING, CallState.EARLY):
                 onward.cancel(now_ms, q850=q850)
             elif onward.state is CallState.CONFIRMED:
                 onward.hang_up(now_ms, q850=q850)
+            self._element.sockets.flush()
+        self._leg.close()
+        self._far.close()
+
+    async def _is_recorded(self, recording: BothEnds) -> bool:
+        """Takes what the legs still have to tell; whether all of the call is there."""
+        arrived = self._arrived
+        until_s = arrived.now_s() + CLOSE_S_MAX
+        closing = {leg for leg in (self._leg, self._far) if leg.stream is not None}
+        while closing and not recording.is_cut:
+            item = await arrived.next(until_s)
+            match item:
+                case LegEvent(leg, Heard() as heard):
+                    recording.take(leg, heard)
+                case LegEvent(leg, Closed()):
+                    closing.discard(leg)
+                case Ended() if item.call is self._onward:
+                    self._leave()
+                case None | LegLost():
+                    recording.is_cut = True
+                case _:
+                    pass
+        recording.finish()
+        return not recording.is_cut
+
+    async def _until_parted(self) -> None:
+        """Until the call onward has ended, and its place with it."""
+        arrived, onward = self._arrived, self._onward
+        if onward is None:
+            return
+        try:
             until_s = arrived.now_s() + LAST_EVENT_S_MAX
             while onward.state is not CallState.ENDED:
                 item = await arrived.next(until_s)

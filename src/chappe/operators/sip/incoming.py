@@ -71,7 +71,8 @@ class IncomingCalls:
         self._calls: dict[ArrivedCall, str] = {}
         self._of_trunk: Counter[str] = Counter()
         self._is_empty = asyncio.Event()
-        self._admitted: tuple[Request, SipTrunk] | None = None
+        self._admitted: tuple[Request, SipTrunk, bool] | None = None
+        """The call that is told next, its trunk, and whether it came from the trunk's own address."""
         self._strangers = 0
         self._told_s = 0.0
         self._stopping = False
@@ -132,7 +133,7 @@ class IncomingCalls:
             self._tell("a call that came in was refused: too many", hop, trunk=trunk.name)
             return Refusal(UNAVAILABLE, [("Reason", write_reason(CONGESTION))])
         rate.took()
-        self._admitted = (request, trunk)
+        self._admitted = (request, trunk, trunk in at_address)
         return None
 
     def _by_address(self, request: Request, hop: Hop, trunks: Sequence[SipTrunk]) -> SipTrunk | None:
@@ -174,7 +175,10 @@ class IncomingCalls:
         admitted, self._admitted = self._admitted, None
         assert admitted is not None
         assert admitted[0] is event.request
-        trunk = admitted[1]
+        _, trunk, is_at_address = admitted
+        if is_at_address and trunk.authenticator is not None:
+            # Nobody else learns what our password makes of a challenge of theirs.
+            event.call.authenticate(trunk.authenticator)
         country_code = trunk.settings.country_code
         try:
             numbers = called_numbers(event.request, country_code)

@@ -11,7 +11,7 @@ from chappe.operators.sip.errors import RemoteError
 from chappe.operators.sip.media.messages import Closed, Command, Connect, Event, Opened, Refused
 from chappe.operators.sip.rtp.latch import Policy
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
-from chappe.operators.sip.sdp.description import SessionDescription, parse_description
+from chappe.operators.sip.sdp.description import Direction, SessionDescription, parse_description
 
 
 class LegOwner(Protocol):
@@ -69,11 +69,19 @@ class Leg:
 
     # Offers and answers
 
-    def offer(self) -> bytes:
+    @property
+    def direction(self) -> Direction:
+        """Of this peer's audio, as it is said to whoever it is joined with: what it does not hear is not wanted."""
+        session = self.session
+        if session is None or session.may_receive:
+            return "sendrecv" if session is None or session.may_send else "sendonly"
+        return "recvonly" if session.may_send else "inactive"
+
+    def offer(self, direction: Direction = "sendrecv") -> bytes:
         """Ours, after `Opened`; `accept` takes the answer to it."""
         endpoint = self._opened()
         self._version += 1
-        self._offered = endpoint.offer(self._session_id, version=self._version)
+        self._offered = endpoint.offer(self._session_id, version=self._version, direction=direction)
         return self._offered.encode()
 
     def accept(self, body: bytes) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chappe.audio.sound import Converted, Law
-from chappe.calls.arriving import Answer, Heard, RecordingLimits, Result
+from chappe.audio.sound import Converted
+from chappe.calls.arriving import Answer, RecordingLimits, Result
 from chappe.operators.sip.agent.causes import NORMAL, TEMPORARY_FAILURE
 from chappe.operators.sip.agent.events import Abandoned, Ended, Established, Offered
 from chappe.operators.sip.agent.states import CallState
@@ -14,8 +14,8 @@ from chappe.operators.sip.happenings import LegEvent, LegLost, Stopped
 from chappe.operators.sip.media.messages import Closed, Digit, Play, Played, Record, StopPlaying, Talk
 from chappe.operators.sip.media.messages import Event as MediaEvent
 from chappe.operators.sip.media.messages import Heard as HeardAudio
+from chappe.operators.sip.recorded import LAWS, Recorded
 from chappe.operators.sip.rtp.laws import MAGNITUDES
-from chappe.operators.sip.sdp.audio import CodecName
 
 if TYPE_CHECKING:
     from chappe.operators.sip.arrived import ArrivedCall
@@ -25,13 +25,10 @@ LINGER_S: Final = 0.4
 PLAY_MARGIN_S: Final = 15.0
 """A caller who holds the call hears nothing, and the sound does not go on."""
 CLOSE_S_MAX: Final = 5.0
-PIECE_OCTETS: Final = 16_000
-"""Two seconds: what the death of the server may cost, with what is on its way from the media process."""
 SILENCE_MEAN: Final = 8
 """Mean magnitude (`MAGNITUDES`) of a second that nobody speaks in: some 48 dB under the loudest."""
 END_DIGIT: Final = "#"
 INCOMPATIBLE: Final = 88
-LAWS: Final[dict[CodecName, Law]] = {"PCMA": "alaw", "PCMU": "ulaw"}
 
 
 class _Over(Exception):
@@ -53,9 +50,7 @@ class TakenCall:
         self._answered_at_ms: int | None = None
         self._is_established = False
         self._is_recording = False
-        self._pieces = 0
-        self._heard = bytearray()
-        self._law: Law = "alaw"
+        self._recorded = Recorded(arrived)
         self._loud_s = 0.0
 
     async def run(self) -> None:
@@ -191,23 +186,9 @@ class TakenCall:
         octets = event.octets
         if octets and sum(octets.translate(MAGNITUDES[event.codec])) > SILENCE_MEAN * len(octets):
             self._loud_s = self._arrived.now_s()
-        law = LAWS[event.codec]
-        if law != self._law:
-            self._keep()
-            self._law = law
-        self._heard += octets
-        if len(self._heard) >= PIECE_OCTETS or event.is_last:
-            self._keep()
-
-    def _keep(self) -> None:
-        """What was heard goes on its way to the disk."""
-        if not self._heard:
-            return
-        arriving, arrivals = self._arrived.arriving, self._arrived.side.arrivals
-        piece = Heard(self._pieces, self._law, bytes(self._heard))
-        self._pieces += 1
-        self._heard.clear()
-        self._arrived.journal.add(lambda: arrivals.heard(arriving, piece))
+        self._recorded.add(LAWS[event.codec], octets)
+        if event.is_last:
+            self._recorded.flush()
 
     async def _close(self) -> bool:
         """Closes the leg, and takes what it still has to tell; False where that did not come."""
@@ -216,7 +197,7 @@ class TakenCall:
         if leg.stream is not None:
             leg.close()
             is_whole = await self._drained(arrived.now_s() + CLOSE_S_MAX)
-        self._keep()
+        self._recorded.flush()
         return is_whole
 
     async def _drained(self, until_s: float) -> bool:

@@ -61,7 +61,7 @@ class SipTrunk:
         self.hop = Hop(settings.transport, settings.host, settings.port)
         self._domain = settings.domain or settings.host
         self._domain_port = None if settings.domain or settings.port == 5060 else settings.port
-        self._authenticator = (
+        self.authenticator = (
             Authenticator(settings.username, settings.password, element.agent.ids)
             if settings.username
             else None
@@ -122,7 +122,7 @@ class SipTrunk:
         self._loop = asyncio.get_running_loop()
         self._rate = CallRate(self.settings.calls_per_second, self._loop.time())
         address = sip_uri(self.settings.username or "chappe", self._domain, self._domain_port)
-        self._health = Health(self.element, self.settings, self.hop, address, self._authenticator, wake)
+        self._health = Health(self.element, self.settings, self.hop, address, self.authenticator, wake)
         self._health.start()
         if self.is_up:
             wake()
@@ -168,7 +168,7 @@ class SipTrunk:
             self.hop,
             body,
             headers=headers,
-            authenticator=self._authenticator,
+            authenticator=self.authenticator,
             contact_user=settings.username,
             session_expires_s=settings.session_expires_s,
             context=context,

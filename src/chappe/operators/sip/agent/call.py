@@ -96,6 +96,10 @@ class Call:
 
     # What the owner does
 
+    def authenticate(self, authenticator: Authenticator) -> None:
+        """With what requests of ours inside of the call are answered where they are challenged."""
+        self._authenticator = authenticator
+
     def hang_up(self, now_ms: int, *, q850: int = NORMAL, text: str = "") -> None:
         """Ends a call that was answered; `Ended` follows at once, whatever the peer says to it. Of a call of theirs
         that is answered and not acknowledged the BYE has to wait (section 15), and the event too.

@@ -285,7 +285,7 @@ class Engine:
             case SendDigits():
                 stream.send_digits(command.digits)
             case Record():
-                stream.record(command.ms_max)
+                stream.record(command.ms_max, now_ms if command.is_paced else None)
             case Listen():
                 if self._ears and not stream.is_listening:
                     self._listen(stream)
@@ -295,7 +295,7 @@ class Engine:
                     stream.bridge(other)
             case Close():
                 self._drain(stream, now_ms)
-                self._close(stream)
+                self._close(stream, now_ms)
 
     def _open(self, number: int, now_ms: float) -> None:
         if number in self._streams:
@@ -321,9 +321,9 @@ class Engine:
         if before is None:
             self._reports.append((time.monotonic() * 1000 + REPORT_MS, stream.number))
 
-    def _close(self, stream: Stream) -> None:
+    def _close(self, stream: Stream, now_ms: float) -> None:
         number = stream.number
-        counts = stream.finish()
+        counts = stream.finish(now_ms)
         if number in self._ear_of:
             self._end_listening(number)
         self._wheel.remove(number)

@@ -79,10 +79,13 @@ class SendDigits(msgspec.Struct, frozen=True, tag=True):
 
 
 class Record(msgspec.Struct, frozen=True, tag=True):
-    """What comes in is told as `Heard`, for `ms_max` at most."""
+    """What comes in is told as `Heard`, for `ms_max` at most. `is_paced`: it keeps to the clock, so that several streams
+    can be laid side by side; when nothing comes, that is silence.
+    """
 
     stream: int
     ms_max: int
+    is_paced: bool = False
 
 
 class Listen(msgspec.Struct, frozen=True, tag=True):

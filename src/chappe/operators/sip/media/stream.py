@@ -48,6 +48,8 @@ from chappe.operators.sip.sdp.audio import CodecName
 CHUNK_OCTETS: Final = 8000
 """A second of a recording."""
 SILENT_MS: Final = 10_000
+PACE_MS: Final = 200
+"""How far a paced recording may lag behind the clock before silence is put in: networks are late by less."""
 QUIET_TURNS: Final = 5
 """Turns of a bridged stream in which nothing came for it, before it sends silence: gaps of the network are not filled."""
 
@@ -80,7 +82,9 @@ class Stream:
         "_played_sound",
         "_quiet_turns",
         "_receiver",
+        "_record_began_ms",
         "_record_left",
+        "_record_max",
         "_recorded",
         "_recorded_codec",
         "_relay",
@@ -122,6 +126,9 @@ class Stream:
         self._recorded_codec: CodecName = "PCMA"
         self._record_left = 0
         """Octets still to be recorded."""
+        self._record_max = 0
+        self._record_began_ms: float | None = None
+        """Of a recording that keeps to the clock."""
         self._other: Stream | None = None
         """The stream that this one is bridged with."""
         self._relay = Relay(self._sender)
@@ -182,8 +189,9 @@ class Stream:
         except LocalError:
             self._owner.tell(DigitsSent(self.number))
 
-    def record(self, ms_max: int) -> None:
-        self._record_left = ms_max * OCTETS_PER_MS
+    def record(self, ms_max: int, paced_from_ms: float | None = None) -> None:
+        self._record_left = self._record_max = ms_max * OCTETS_PER_MS
+        self._record_began_ms = paced_from_ms
 
     def bridge(self, other: Stream) -> None:
         """Either end hears the other; whoever they were bridged with before hears nothing."""
@@ -238,7 +246,8 @@ class Stream:
         return write_report(Report(sender.ssrc, info, blocks), "chappe")
 
     def watch(self, now_ms: float) -> None:
-        """Tells when nothing comes, each time it has been so for another `SILENT_MS`."""
+        """Tells when nothing comes, each time it has been so for another `SILENT_MS`. Once in some seconds."""
+        self._keep_pace(now_ms)
         if self.connected is not None and now_ms - self._silent_told_ms >= SILENT_MS:
             self._silent_told_ms = now_ms
             self._owner.tell(Silent(self.number, int(now_ms - self._heard_ms)))
@@ -331,7 +340,7 @@ class Stream:
                 if trip_ms is not None:
                     self._round_trip_ms = trip_ms
 
-    def finish(self) -> tuple[int, int, int, float, int, float]:
+    def finish(self, now_ms: float) -> tuple[int, int, int, float, int, float]:
         """The end: what waits is told. Gives the counts for `Closed`."""
         if self._other is not None:
             self._other._other = self._other = None
@@ -342,6 +351,7 @@ class Stream:
                 if codec is not None and self._record_left:
                     self._take_audio(codec, frame.gap, frame.payload)
         self.stop_playing()
+        self._keep_pace(now_ms)
         if self._record_left or self._recorded:
             self._record_left = 0
             self._tell_heard(is_last=True)
@@ -388,12 +398,38 @@ class Stream:
         if codec != self._recorded_codec:
             self._tell_heard(is_last=False)
             self._recorded_codec = codec
+        if self._record_began_ms is not None:
+            gap = self._paced_gap(gap, len(payload))
         if gap:
             recorded += bytes([SILENCE[codec]]) * min(gap, left)
         recorded += payload[: max(0, left - gap)]
         self._record_left = left = max(0, left - gap - len(payload))
         if len(recorded) >= CHUNK_OCTETS or not left:
             self._tell_heard(is_last=not left)
+
+    def _behind(self, now_ms: float) -> int:
+        """How many octets a paced recording has less than have passed."""
+        assert self._record_began_ms is not None
+        return int((now_ms - self._record_began_ms) * OCTETS_PER_MS) - (self._record_max - self._record_left)
+
+    def _paced_gap(self, gap: int, octets: int) -> int:
+        """The silence before a payload: as the peer counts it, but neither ahead of the clock nor far behind."""
+        behind = self._behind(self._heard_ms) - octets
+        if behind > PACE_MS * OCTETS_PER_MS:
+            return behind
+        return max(0, min(gap, behind))
+
+    def _keep_pace(self, now_ms: float) -> None:
+        """Nothing came for a while."""
+        if self._record_began_ms is None or not self._record_left:
+            return
+        behind = self._behind(now_ms)
+        if behind > PACE_MS * OCTETS_PER_MS:
+            # Half of it is left: somebody may be about to speak.
+            missing = min(behind - PACE_MS * OCTETS_PER_MS // 2, self._record_left)
+            self._recorded += bytes([SILENCE[self._recorded_codec]]) * missing
+            self._record_left -= missing
+            self._tell_heard(is_last=not self._record_left)
 
     def _tell_heard(self, *, is_last: bool) -> None:
         recorded = self._recorded
