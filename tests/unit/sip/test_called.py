@@ -122,9 +122,9 @@ def answered(
     for number in range(times):
         uri = str(request.uri)
         headers = (
-            authenticator.answer(response, "INVITE", uri, set())
+            authenticator.answer(response, "INVITE", uri, {})
             if number == 0
-            else authenticator.foresee("INVITE", uri, set())
+            else authenticator.foresee("INVITE", uri, {})
         )
         assert headers
         requests.append(Request("INVITE", request.uri, [*request.headers, *headers]))

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from chappe.operators.sip.agent.digest import Authenticator, is_right
+from chappe.operators.sip.agent.digest import Authenticator, Tried, is_right
 from chappe.operators.sip.agent.events import Answered, Ended, Failed, Pinged
 from chappe.operators.sip.agent.ping import Ping
 from chappe.operators.sip.agent.settings import Settings
@@ -84,9 +84,9 @@ def response(*challenges: str, status: int = 401, name: str = "WWW-Authenticate"
     return request.respond(status, headers=[(name, challenge) for challenge in challenges])
 
 
-def answers(*challenges: str, password: str = "secret", tried: set[str] | None = None, **more):
+def answers(*challenges: str, password: str = "secret", tried: Tried | None = None, **more):
     return authenticator(password).answer(
-        response(*challenges, **more), "INVITE", "sip:b@h", set() if tried is None else tried
+        response(*challenges, **more), "INVITE", "sip:b@h", {} if tried is None else tried
     )
 
 
@@ -136,23 +136,37 @@ def test_the_first_algorithm_that_is_known_is_taken():
 
 
 def test_a_password_that_was_wrong_is_not_tried_again_with_the_same_nonce():
-    tried: set[str] = set()
+    tried: Tried = {}
     assert answers('Digest realm="r", nonce="n"', tried=tried)
     assert answers('Digest realm="r", nonce="n"', tried=tried) is None
     assert answers('Digest realm="r", nonce="n", stale=true', tried=tried)
     assert answers('Digest realm="r", nonce="n2"', tried=tried)
 
 
+def test_a_registrar_and_a_proxy_with_one_nonce_are_both_answered_and_the_first_once_more():
+    alice = authenticator()
+    tried: Tried = {}
+    challenge = 'Digest realm="r", nonce="n", qop="auth"'
+    (first,) = alice.answer(response(challenge), "INVITE", "sip:b@h", tried)
+    by_proxy = response(challenge, status=407, name="Proxy-Authenticate")
+    second, again = alice.answer(by_proxy, "INVITE", "sip:b@h", tried)
+    assert [first[0], second[0], again[0]] == ["Authorization", "Proxy-Authorization", "Authorization"]
+    counts = [parse_credentials(value).get("nc") for _, value in (first, second, again)]
+    assert counts == ["00000001", "00000001", "00000002"]
+    assert alice.answer(by_proxy, "INVITE", "sip:b@h", tried) is None
+    assert alice.answer(response(challenge), "INVITE", "sip:b@h", tried) is None
+
+
 def test_the_nonce_count_goes_on_and_old_realms_are_forgotten():
     alice = authenticator()
     for number in range(10):
-        alice.answer(response(f'Digest realm="r{number}", nonce="n", qop="auth"'), "INVITE", "sip:b@h", set())
-    tried: set[str] = set()
+        alice.answer(response(f'Digest realm="r{number}", nonce="n", qop="auth"'), "INVITE", "sip:b@h", {})
+    tried: Tried = {}
     foreseen = [parse_credentials(value) for _, value in alice.foresee("BYE", "sip:b@h", tried)]
     assert [item.get("realm") for item in foreseen] == [f"r{number}" for number in range(2, 10)]
     assert {item.get("nc") for item in foreseen} == {"00000002"}
     assert all(is_right(item, "BYE", "secret") for item in foreseen)
-    assert tried == {"n"}
+    assert tried == {("Authorization", f"r{number}"): {"n"} for number in range(2, 10)}
 
 
 # On the way

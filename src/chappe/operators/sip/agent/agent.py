@@ -167,8 +167,12 @@ class UserAgent:
             ("Supported", ", ".join(sorted(EXTENSIONS))),
         ]
 
-    def status_of_unhandled(self, method: str) -> int:
-        return 405 if method in _KNOWN else 501
+    def refuse_method(self, transaction: ServerTransaction, now_ms: int) -> None:
+        """A method that is not done here, and which are (section 8.2.1). A REFER is one: whoever may have a call
+        transferred calls at our expense.
+        """
+        status = 405 if transaction.request.method in _KNOWN else 501
+        self.respond(transaction, status, now_ms, headers=[("Allow", self.allow)])
 
     def refuses(self, transaction: ServerTransaction, now_ms: int) -> bool:
         """Whether the request asks for what we cannot do; it is answered then (section 8.2.2.3 and 8.2.3, 21.4.7). Raises
@@ -272,8 +276,7 @@ class UserAgent:
         elif method in IN_CALLS:
             self.respond(transaction, 481, now_ms)  # it belongs into a dialog
         else:
-            status = self.status_of_unhandled(method)
-            self.respond(transaction, status, now_ms, headers=[("Allow", self.allow)])
+            self.refuse_method(transaction, now_ms)
 
     def _on_cancel(self, cancel: ServerTransaction, now_ms: int) -> None:
         """Section 9.2."""

@@ -159,7 +159,7 @@ class Call:
         elif method == "OPTIONS":
             self._agent.respond(transaction, 200, now_ms)
         else:
-            self._agent.respond(transaction, self._agent.status_of_unhandled(method), now_ms)
+            self._agent.refuse_method(transaction, now_ms)
 
     def on_ack(self, request: Request, now_ms: int) -> None:
         """The ACK of a 2xx of ours."""

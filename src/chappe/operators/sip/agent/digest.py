@@ -26,6 +26,12 @@ _HASHES: Final[dict[str, Callable[[bytes], str]]] = {
 _KINDS: Final = (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization"))
 
 
+Space = tuple[str, str]
+"""Which header answers, and the realm: a registrar and a proxy of one realm are two, be their nonces alike."""
+Tried = dict[Space, set[str]]
+"""What one request has answered until now: its nonces, by space."""
+
+
 class _Space:
     """What is known of one realm: its last challenge, and how often its nonce was used."""
 
@@ -43,14 +49,15 @@ class Authenticator:
         self._username = username
         self._password = password
         self._ids = ids
-        self._spaces: dict[tuple[str, str], _Space] = {}
+        self._spaces: dict[Space, _Space] = {}
 
-    def answer(self, response: Response, method: str, uri: str, tried: set[str]) -> list[Header] | None:
-        """The headers that answer the challenges of a 401 or 407, None where they cannot be answered, or were, and
-        that was not good enough. `tried` holds the nonces of this request's earlier tries, and takes the new ones.
+    def answer(self, response: Response, method: str, uri: str, tried: Tried) -> list[Header] | None:
+        """The headers that answer the challenges of a 401 or 407, and once more those of others on the way which have
+        asked before (section 22.3); None where they cannot be answered, or were, and that was not good enough.
+        `tried` holds the nonces of this request's earlier tries, and takes the new ones.
         """
         headers: list[Header] = []
-        realms: set[tuple[str, str]] = set()
+        realms: set[Space] = set()
         for asked, answered in _KINDS:
             try:
                 challenges = response.credentials(asked)
@@ -61,23 +68,30 @@ class Authenticator:
                 if space_key in realms or not _can_answer(challenge):
                     continue
                 nonce = challenge.get("nonce")
-                if nonce in tried and challenge.get("stale").lower() != "true":
+                nonces = tried.setdefault(space_key, set())
+                if nonce in nonces and challenge.get("stale").lower() != "true":
                     return None
-                tried.add(nonce)
+                nonces.add(nonce)
                 realms.add(space_key)
                 self._spaces.pop(space_key, None)
                 while len(self._spaces) >= REALMS_MAX:
                     del self._spaces[next(iter(self._spaces))]
                 space = self._spaces[space_key] = _Space(challenge)
                 headers.append((answered, self._credentials(space, method, uri)))
-        return headers or None
+        if not headers:
+            return None
+        # What another element has accepted is not void; but its nonce is used once more, and counted.
+        for space_key in tried:
+            if space_key not in realms and space_key in self._spaces:
+                headers.append((space_key[0], self._credentials(self._spaces[space_key], method, uri)))
+        return headers
 
-    def foresee(self, method: str, uri: str, tried: set[str]) -> list[Header]:
+    def foresee(self, method: str, uri: str, tried: Tried) -> list[Header]:
         """The headers for challenges that were answered before: most servers take a nonce more than once."""
         headers: list[Header] = []
-        for (answered, _), space in self._spaces.items():
-            tried.add(space.challenge.get("nonce"))
-            headers.append((answered, self._credentials(space, method, uri)))
+        for space_key, space in self._spaces.items():
+            tried.setdefault(space_key, set()).add(space.challenge.get("nonce"))
+            headers.append((space_key[0], self._credentials(space, method, uri)))
         return headers
 
     def _credentials(self, space: _Space, method: str, uri: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
-from chappe.operators.sip.agent.digest import Authenticator
+from chappe.operators.sip.agent.digest import Authenticator, Tried
 from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.syntax.message import Header, Request, Response
 from chappe.operators.sip.transactions.layer import Layer
@@ -55,7 +55,7 @@ class Exchange:
         self._layer = layer
         self._authenticator = authenticator
         self._make = make
-        self._tried: set[str] = set()
+        self._tried: Tried = {}
         self._challenges = 0
         self._cancel_headers: Sequence[Header] | None = None
         """Of a CANCEL that waits for a provisional answer: before, nobody knows what it is about (section 9.1)."""
@@ -116,9 +116,6 @@ class Exchange:
         answers = authenticator.answer(response, request.method, str(request.uri), self._tried)
         if answers is None:
             return False
-        answered = {name for name, _ in answers}
-        # A proxy's challenge does not make void what another element has accepted.
-        kept = [(name, value) for name, value in self.credentials if name not in answered]
-        self.request = self._make([*kept, *answers])
+        self.request = self._make(answers)
         self.transaction = self._layer.request(self.request, self.hop, now_ms, self)
         return True
