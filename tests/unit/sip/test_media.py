@@ -219,7 +219,7 @@ def test_the_first_audio_is_told_and_what_is_said_recorded_in_seconds():
     sent = [sender.frame(bytes([number]) * 160) for number in range(100)]
     del sent[10]
     incoming(made, *sent)
-    made.finish()
+    made.finish(0.0)
     assert owner.told[0] == FirstAudio(1)
     first, second = owner.told[1:]
     assert isinstance(first, Heard)
@@ -235,8 +235,31 @@ def test_a_recording_ends_with_the_stream():
     made.record(60_000)
     sender = RtpSender(9, 0, 0, 8)
     incoming(made, *[sender.frame(b"a" * 160) for _ in range(3)])
-    made.finish()
+    made.finish(0.0)
     assert owner.told[-1] == Heard(1, "PCMA", b"a" * 480, True)
+
+
+def test_a_paced_recording_keeps_to_the_clock_and_puts_nothing_between_what_is_said_without_a_pause():
+    made, _, owner = stream()
+    made.record(60_000, 0.0)
+    sender = RtpSender(9, 0, 0, 8)
+    # The first word comes after a second; then packets come 60 ms late and early.
+    for number in range(50):
+        late_ms = (0, 60, -20)[number % 3]
+        made.receive(sender.frame(b"a" * 160), PEER, 1000.0 + 20 * number + late_ms)
+    # Nobody speaks for three seconds, and what the peer counts for it is not put in once more.
+    made.watch(4000.0)
+    sender.timestamp += 8000 * 2
+    made.receive(sender.frame(b"b" * 160), PEER, 4000.0)
+    made.finish(5000.0)
+    recorded = b"".join(event.octets for event in owner.told if isinstance(event, Heard))
+    silence = b"\xd5"
+    begins, ends = recorded.index(b"a"), recorded.index(b"b")
+    assert recorded[begins : begins + 8000] == b"a" * 8000
+    assert abs(begins - 8000) <= 1600
+    assert abs(ends - 32000) <= 1600
+    assert abs(len(recorded) - 40000) <= 1600
+    assert recorded.replace(b"a", b"").replace(b"b", b"").strip(silence) == b""
 
 
 def test_another_codec_begins_another_piece():
@@ -246,7 +269,7 @@ def test_another_codec_begins_another_piece():
     first = sender.frame(b"a" * 160)
     sender.payload_type = 0
     incoming(made, first, sender.frame(b"b" * 160))
-    made.finish()
+    made.finish(0.0)
     assert owner.told[1:] == [Heard(1, "PCMA", b"a" * 160, False), Heard(1, "PCMU", b"b" * 160, True)]
 
 
@@ -311,7 +334,7 @@ def test_reports_say_what_was_sent_and_heard():
     (block,) = report.blocks
     assert (block.ssrc, block.highest, block.lost, block.delay) == (9, 3, 0, 65536)
     made.take_report(parse_compound(made.report(1100.0))[0], 1200.0)  # not about us
-    counts = made.finish()
+    counts = made.finish(0.0)
     assert counts == (3, 4, 0, 0.0, -1, -1.0)
 
 
@@ -324,7 +347,7 @@ def test_a_stream_takes_any_datagram(datagrams):
         made.receive(data, PEER, 0.0)
         made.receive(b"\x80\x08" + data, PEER, 0.0)
         made.receive(b"\x80\x65" + data, PEER, 0.0)
-    made.finish()
+    made.finish(0.0)
 
 
 # The wheel, the library, the pipe, ports
