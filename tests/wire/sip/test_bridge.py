@@ -17,6 +17,7 @@ from chappe.operators.sip import journal
 from chappe.operators.sip.agent.digest import Authenticator, is_right
 from chappe.operators.sip.agent.events import OfferAnswered, Offered, Progress
 from chappe.operators.sip.bridged import digit_of
+from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.rtp.laws import TO_OTHER
 from chappe.operators.sip.sdp.audio import EVENTS_PAYLOAD_TYPE
 from chappe.operators.sip.syntax.message import Request
@@ -132,6 +133,37 @@ async def test_what_rings_too_long_is_not_answered(bench):
     telephone = await bench.far.telephone()
     await telephone.until(lambda: telephone.ended)
     assert (await bench.arrivals.end()).result == "no answer"
+
+
+async def test_an_end_hangs_up_before_the_caller_has_acknowledged_that_it_rings(bench):
+    """Our 200 waits for the PRACK of a caller that demands reliable answers; there is nothing to say it for any more."""
+    await bench.open()
+    receive = bench.element.sockets.receive
+    pracks = []
+
+    def without_pracks(data: bytes, hop: Hop) -> None:
+        if data.startswith(b"PRACK "):
+            pracks.append(data)
+        else:
+            receive(data, hop)
+
+    bench.element.sockets.receive = without_pracks
+
+    async def act(telephone: Telephone) -> None:
+        bench.far.do(telephone.call.ring)
+        await caller.told(Progress)
+        await bench.far.answer(telephone)
+        await telephone.until(lambda: telephone.is_established)
+        bench.far.do(telephone.call.hang_up)
+
+    bench.far.act = act
+    caller = await bench.callers.caller()
+    caller.dial(bench.port, NUMBER, headers=[("Require", "100rel")])
+    failed = await caller.failed()
+    assert pracks
+    assert failed.cause.status == 480
+    end = await bench.arrivals.end()
+    assert (end.result, end.status) == ("forwarded", 480)
 
 
 async def test_a_call_lasts_no_longer_than_it_may(bench):

@@ -105,6 +105,9 @@ class BridgedCall:
         await self._until_over(arrived.now_s() + self._act.call_s_max, TOO_LONG)
         assert self._end is not None
         result, status, q850 = self._end
+        if status < 300 and self._call.state is CallState.RINGING:
+            # Our 200 waits for the acknowledgement of a reliable answer before it, and will not be sent any more.
+            status = NOT_ANSWERED[1]
         onward = "" if self._trunk is None else self._trunk.name
         arrived.reject(status, q850)
         arrived.hang_up(q850)
