@@ -32,6 +32,10 @@ class IsolatedDied(Exception):
     """The process died of this call, or was killed because it took too long."""
 
 
+class IsolatedTooLong(IsolatedDied):
+    """It was killed because it took too long."""
+
+
 class Isolated:
     """`function` is "package.module:name" of a function from bytes to bytes; calls are run one after the other."""
 
@@ -83,7 +87,9 @@ class Isolated:
                 answer = await process.stdout.readexactly(size)
                 is_done = True
                 return answer
-        except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+        except TimeoutError as error:
+            raise IsolatedTooLong from error
+        except (OSError, asyncio.IncompleteReadError) as error:
             raise IsolatedDied from error
         finally:
             if not is_done:  # cancelled, too: what it answers now would be taken for the next call's

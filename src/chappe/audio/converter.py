@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chappe.audio.sound import Answer, AudioRefused, Converted
-from chappe.isolated import Isolated, IsolatedBusy, IsolatedDied
+from chappe.isolated import Isolated, IsolatedBusy, IsolatedDied, IsolatedTooLong
 from chappe.turns import Turns, TurnsBusy
 
 WAITING_MAX = 64
@@ -29,7 +29,7 @@ class Converter:
         """Of the account `owner`. Raises `AudioRefused`, also for a file that the decoder dies of, or `ConverterBusy`."""
         try:
             async with self._turns.of(owner):
-                answer = _decode(await self._isolated.run(content))
+                answer = _decode(await self._decoded(content))
         except (TurnsBusy, IsolatedBusy) as error:
             raise ConverterBusy from error
         except IsolatedDied as error:
@@ -38,6 +38,15 @@ class Converter:
             assert answer.why is not None
             raise AudioRefused(answer.why)
         return answer.converted
+
+    async def _decoded(self, content: bytes) -> bytes:
+        try:
+            return await self._isolated.run(content)
+        except IsolatedTooLong:
+            raise
+        except IsolatedDied:
+            # Perhaps somebody killed it: the file is told to be damaged when another one dies of it too.
+            return await self._isolated.run(content)
 
     async def stop(self) -> None:
         """Ends the process."""

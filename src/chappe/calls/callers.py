@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from chappe.calls.states import State
 from chappe.storage.database import Reader, Transaction
 from chappe.storage.store import Store
 
@@ -78,7 +79,9 @@ async def remove_caller(store: Store, account_id: int, digits: str) -> bool:
         ):
             return False
         tx.run(
-            "UPDATE campaigns SET sender = '' WHERE account_id = ? AND sender = ? AND ended_at_ms IS NULL",
+            # By the index of who waits: there may be millions of campaigns that have ended.
+            "UPDATE campaigns SET sender = '' WHERE account_id = ? AND sender = ?"
+            f" AND id IN (SELECT campaign_id FROM callees WHERE state = 10 AND state = {State.WAITING:d})",
             (account_id, digits),
         )
         return True

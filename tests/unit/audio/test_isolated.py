@@ -105,3 +105,26 @@ async def test_the_converter_converts_and_refuses() -> None:
         assert refused.value.why == "format"
     finally:
         await converter.stop()
+
+
+async def test_a_file_is_not_refused_because_somebody_killed_its_decoder() -> None:
+    converter = Converter()
+    try:
+        sound = file_of(tone(440, 1.0), 8000, "WAV")
+        await converter.convert(sound)
+        process = converter._isolated._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)  # it holds the file, and has no answer yet
+        converting = asyncio.create_task(converter.convert(sound))
+        await asyncio.sleep(0.05)
+        assert not converting.done()
+        os.kill(process.pid, signal.SIGKILL)
+        assert (await converting).duration_ms == 1000
+        # What another one dies of too is the file's own fault.
+        await converter.stop()
+        converter._isolated = Isolated(f"{__name__}:work")
+        with pytest.raises(AudioRefused) as refused:
+            await converter.convert(b"die")
+        assert refused.value.why == "damaged"
+    finally:
+        await converter.stop()
