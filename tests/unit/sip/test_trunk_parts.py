@@ -135,7 +135,11 @@ def test_the_address_that_others_see():
     loopback = Hop("udp", "127.0.0.1", 5060)
     public = LocalAddresses("0.0.0.0", "198.51.100.9")
     public.port = 5062
-    assert public(loopback) == ("198.51.100.9", 5062)
+    assert public(Hop("udp", "192.0.2.1", 5060)) == ("198.51.100.9", 5062)
+    assert public(Hop("udp", "trunk.example.org", 5060)) == ("198.51.100.9", 5062)
+    # What runs on this machine is not behind the translator: the built-in telephones.
+    assert public(loopback) == ("127.0.0.1", 5062)
+    assert LocalAddresses("192.0.2.5", "198.51.100.9")(loopback) == ("192.0.2.5", 0)
     assert LocalAddresses("192.0.2.5")(loopback) == ("192.0.2.5", 0)
     assert LocalAddresses("0.0.0.0")(loopback)[0] == "127.0.0.1"
     assert LocalAddresses("::")(Hop("udp", "::1", 5060))[0] == "::1"

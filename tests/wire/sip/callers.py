@@ -51,12 +51,19 @@ class Caller(asyncio.DatagramProtocol):
         self.offer = self.endpoint.offer(7)
 
     def dial(
-        self, port: int, number: str, *, caller: str = "+33612000000", body: bytes | None = None, **more
+        self,
+        port: int,
+        number: str,
+        *,
+        caller: str = "+33612000000",
+        body: bytes | None = None,
+        host: str = "127.0.0.1",
+        **more,
     ):
         order = Order(
-            SipUri("127.0.0.1", number, port),
+            SipUri(host, number, port),
             Address(SipUri("127.0.0.1", caller)),
-            Hop("udp", "127.0.0.1", port),
+            Hop("udp", host, port),
             self.offer.encode() if body is None else body,
             context=self,
             **more,

@@ -14,12 +14,13 @@ ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 class LocalAddresses:
-    """For every place the address of ours that it sees: `public` where one is configured (behind a translator), else
-    the one we are bound to, else that of the interface the system would use.
+    """For every place the address of ours that it sees: `public` where one is configured (behind a translator, where
+    only this machine itself is not), else the one we are bound to, else that of the interface the system would use.
     """
 
     def __init__(self, bound: str, public: str = "") -> None:
-        self._fixed = public or ("" if _is_wildcard(bound) else bound)
+        self._public = public
+        self._bound = "" if _is_wildcard(bound) else bound
         self._remembered: dict[str, str] = {}
         self.port = 0
 
@@ -27,8 +28,10 @@ class LocalAddresses:
         return self.host_for(hop.host), self.port
 
     def host_for(self, host: str) -> str:
-        if self._fixed:
-            return self._fixed
+        if self._public and not _is_loopback(host):
+            return self._public
+        if self._bound:
+            return self._bound
         found = self._remembered.get(host)
         if found is None:
             if len(self._remembered) >= REMEMBERED_MAX:
@@ -42,6 +45,13 @@ def _is_wildcard(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return host == ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _way_to(host: str) -> str:
