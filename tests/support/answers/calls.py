@@ -33,6 +33,8 @@ class Answer:
     snr_db: float
     noise: str
     label: str
+    lost: frozenset[int] = frozenset()
+    """Packets of 20 ms that do not come."""
 
 
 def answers(count: int, seed: int, *, held_out: bool, beeps: float = 0.9) -> list[Answer]:

@@ -50,12 +50,26 @@ class Judged:
             return "early"
         return "in time" if told_ms[-1] <= end_ms + READY_MS_MAX else "late"
 
+    @property
+    def ready_after_beep_ms(self) -> int | None:
+        """From the end of the last beep to when it was said that the machine records; None where no beep was why."""
+        end_ms = self.answer.beep_ms
+        if end_ms is None:
+            return None
+        after_ms = [
+            at_ms - end_ms
+            for at_ms, finding in self.findings
+            if finding.what == "ready" and finding.reason.startswith("a beep") and at_ms >= end_ms
+        ]
+        return after_ms[0] if after_ms else None
+
 
 def judged(answers: Sequence[Answer]) -> tuple[list[Judged], float]:
     """And the microseconds of CPU that a frame took."""
     detector = AnsweringDetector()
     findings: list[list[tuple[int, Finding]]] = [[] for _ in answers]
     listening = dict(enumerate(answers))
+    gaps = [0] * len(answers)
     for stream in listening:
         detector.begin(stream)
     frames, tick = 0, 0
@@ -67,15 +81,14 @@ def judged(answers: Sequence[Answer]) -> tuple[list[Judged], float]:
         for stream in over:
             detector.end(stream)
             del listening[stream]
-        pieces = [
-            Piece(
-                stream,
-                "PCMA" if answer.law == "alaw" else "PCMU",
-                0,
-                answer.octets[start : start + FRAME],
-            )
-            for stream, answer in listening.items()
-        ]
+        pieces: list[Piece] = []
+        for stream, answer in listening.items():
+            if tick - 1 in answer.lost:
+                gaps[stream] += FRAME
+                continue
+            codec = "PCMA" if answer.law == "alaw" else "PCMU"
+            pieces.append(Piece(stream, codec, gaps[stream], answer.octets[start : start + FRAME]))
+            gaps[stream] = 0
         frames += len(pieces)
         begin_s = time.process_time()
         found = detector.feed(pieces)

@@ -50,6 +50,7 @@ def said(voice: Voice, text: str, rate: int = 100) -> Wave:
 
         engine = TtsEngine(voice.name)
         engine.rate = rate
+        engine.pitch = 2 * voice.pitch
         wave = np.frombuffer(engine.speak(text), "<i2").astype(np.float32) / np.float32(32768)
         return trimmed(resampled(wave, 16_000))
     words = str(165 * rate // 100)

@@ -148,6 +148,26 @@ def test_a_late_beep_overrules():
     assert whats(told(said))[:3] == ["person", "machine", "ready"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_cars_that_pass_are_no_speech(seed):
+    """Noise that swells by 12 dB within two seconds, and somebody who says a word in it."""
+    count = 14_000 * 8
+    time_s = np.arange(count) / 8000
+    swell_db = 6 * np.sin(2 * np.pi * 0.25 * time_s + seed)
+    noise = np.random.default_rng(seed).standard_normal(count) * 10 ** (swell_db / 20)
+    wave = (0.01 * noise).astype(np.float32)
+    word = np.concatenate([silence(1200), words(500)])
+    wave[: len(word)] += word
+    assert whats(told(octets(wave)))[0] == "person"
+    assert whats(told(octets(wave[len(word) :])))[0] == "person"
+
+
+@pytest.mark.parametrize("hz", [395, 470, 600])
+def test_a_vowel_that_is_held_is_no_beep(hz):
+    said = octets(silence(1200), words(300), silence(100), tone(hz, 180), words(400), silence(3000))
+    assert whats(told(said))[0] == "person"
+
+
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 2**32), st.sampled_from([0.02, 0.05, 0.1]))
 def test_lost_packets_change_nothing(seed, part):

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from chappe.operators.sip.amd.inflow import FRAME_OCTETS, LOST, QUIET, Inflow
+from chappe.operators.sip.amd.noise import Noise
 from chappe.operators.sip.amd.parameters import Parameters
 from chappe.operators.sip.amd.spectrum import FROM_ULAW, Indexes, Spectrum
 from chappe.operators.sip.amd.tones import Tones
@@ -31,6 +32,7 @@ class AnsweringDetector:
         parameters = parameters or Parameters()
         self._spectrum = Spectrum(parameters.tone_hz_min, parameters.tone_hz_max, SLOTS)
         self._voice = Voice(parameters, SLOTS)
+        self._noise = Noise(parameters, SLOTS)
         self._tones = Tones(parameters, SLOTS)
         self._verdicts = Verdicts(parameters, self._voice, self._tones, SLOTS)
         self._judge_every = max(1, parameters.judge_ms // FRAME_MS)
@@ -50,6 +52,7 @@ class AnsweringDetector:
         self._inflows[stream] = Inflow()
         self._spectrum.reset(slot)
         self._voice.reset(slot)
+        self._noise.reset(slot)
         self._tones.reset(slot)
         self._verdicts.reset(slot)
 
@@ -91,14 +94,16 @@ class AnsweringDetector:
             frames = [NO_SOUND if frame is LOST or frame is QUIET else frame for frame in frames]
         voice, tones, verdicts = self._voice, self._tones, self._verdicts
         spectra = self._spectrum.analyse(at, frames)
-        ended = tones.take(at, spectra, voice.noise[at], is_audio, is_lost, voice.taken[at])
+        ended = tones.take(at, spectra, self._noise.power[at], is_audio, is_lost, voice.taken[at])
         is_tone = tones.sure(at)
         marks = [(int(at[row]), int(tones.run[at[row]])) for row in np.flatnonzero(is_tone)]
         if ended:
             # This frame still has a rest of the tone in it.
             is_tone |= np.isin(at, [tone.slot for tone in ended])
             marks += [(tone.slot, tone.frames + 1) for tone in ended]
-        voice.take(at, spectra.bands, is_audio & ~is_tone, is_quiet | is_tone)
+        is_sound, is_quiet = is_audio & ~is_tone, is_quiet | is_tone
+        self._noise.take(at, spectra.bands, is_sound, is_quiet, voice.taken[at])
+        voice.take(at, spectra.bands, spectra.harmony, is_sound, is_quiet)
         for slot, count in marks:
             voice.mark_tone(slot, count)
         every = self._judge_every

@@ -18,63 +18,66 @@ class Parameters:
     anyhow: a short word and the silence after it take longer."""
     judge_ms: int = 100
     """From one judgement to the next."""
-    floor_ms: int = 1600
-    """The noise in a band is the least of so long: longer than words last without a dip, shorter than noise stays as it is."""
     floor_dbov: float = -62.0
     """Quieter noise is taken for this loud: G.711's own noise lies below, and so does speech that is to be heard."""
+    quiet_part: float = 0.1
+    loud_part: float = 0.95
+    """The quiet and the loud moments of a call: these parts of its frames so far are quieter."""
+    level_weight: float = 5.4
+    around_weight: float = 5.0
+    spread_db_more: float = 5.0
+    """Evidence of speech is where a frame's level lies between the two, and the mean of 340 ms around it: these at the loud
+    end, if the two are far apart (5 dB are added to what lies between) ..."""
+    spread_weight: float = 0.165
+    """... less so much for each decibel between them ..."""
+    moves_weight: float = 0.3
+    """... and so much for each decibel by which the level moves within 180 ms, as syllables do ..."""
+    harmony_weight: float = 9.7
+    noise_harmony_part: float = 0.2
+    noise_harmony_weight: float = 14.5
+    """... and for harmonics, less those that the noise has: this part of the frames has fewer."""
+    speech_evidence: float = 2.3
+    strong_evidence: float = 1.5
+    """More than the first is speech, so much more is speech without a doubt. The weights are those of a logistic regression:
+    does somebody speak in this frame who is not of the noise."""
+    floor_ms: int = 1600
+    """The noise in a band, beside which tones are looked for, is the least of so long."""
     floor_bias_db: float = 2.0
     """The least of many is less than their mean: so much for the smoothed bands of steady noise."""
-    snr_db_max: float = 30.0
-    """A band counts with so much at the most: one that has no noise at all must not speak for the others."""
-    speech_db: float = 1.2
-    """Mean over the bands above the noise that is speech, at the least: steady noise is above it in 3 frames of 100."""
-    background_part: float = 0.35
-    background_factor: float = 1.6
-    """... and at least so many times what this part of the frames stays under: a room full of people is far above its
-    own quietest moment all the time, somebody who speaks into the telephone is not."""
-    speech_db_max: float = 9.0
-    """... but never more than this: who speaks without a pause has no quiet moments either."""
+
     # People
 
     person_spans_ms: tuple[int, ...] = (900, 1300, 2000)
-    person_waits_ms: tuple[int, ...] = (1200, 2000, 2400)
+    person_waits_ms: tuple[int, ...] = (1400, 2000, 2400)
     """Who speaks for so long (first row, linear between) and is then silent for so long (second row) waits for an
     answer. Short is "Hello?": machines hardly pause a second after one word. Whole sentences may be a short greeting:
     its beep is waited for, it comes within two seconds nearly always."""
     least_ms: int = 160
     """Less speech than this, scraps in noise, is none."""
-    noisy_part: float = 0.2
-    noisy_db: float = 1.0
-    """When this part of the frames is not quieter than so far above the quietest moment, there are other voices ..."""
-    noisy_loudest_part: float = 0.95
-    noisy_factor: float = 0.6
-    noisy_db_max: float = 13.0
-    """... and speech is at least so much of what the louder part of the frames reaches, but no more than this ..."""
-    noisy_loudest_db: float = 22.0
-    """... unless somebody is so much louder that the others do not matter ..."""
-    noisy_wait_ms: int = 2600
-    """... in which words are lost: at least so long a silence is a silence ..."""
-    noisy_machine_ms: int = 5500
-    """... and words are found: `machine_ms` is this ..."""
-    noisy_density: float = 0.5
-    """... and `machine_density` this."""
-    near_db: float = 14.0
-    near_factor: float = 0.7
-    near_part: float = 0.27
-    """... but this part of the frames at so much of the loudest, which is at least that, is somebody near who speaks and
-    speaks: a machine, if nothing else decides. People say a word now and then."""
+    weak_strength: float = 1.6
+    weak_spread_db: float = 30.0
+    weak_wait_ms: int = 2600
+    """Speech with less evidence than this on the average, so near to the noise, may be noise, or be heard in parts only: so
+    long a silence is a silence."""
     silence_ms: int = 5000
     """Nobody says anything: taken for a person, for a machine speaks, and a person may listen."""
 
     # Machines
 
-    machine_ms: int = 4700
-    """Nobody answers the telephone with a speech of this length, the pauses within it counted."""
-    machine_density: float = 0.3
-    """The part of that in which there was speech: noise that comes and goes is less dense."""
+    machine_ms: int = 4300
+    """Nobody answers the telephone with a speech of this length, the pauses within it counted ..."""
+    machine_part: float = 0.28
+    """... if it is one: in this part of that time there was speech without a doubt. Other people's voices in a room are
+    less dense ..."""
+    plain_harmony: float = 0.17
+    plain_part: float = 0.05
+    """... but where the noise is less harmonic than this there are no such voices, and so much will do."""
+    gone_ms: int = 3000
+    """Such a length that is not, and then nothing for so long: voices in the background, taken for a person."""
     unsure_ms: int = 11000
-    """Not decided by then is taken for a person (but see `near_db`): to speak to a machine too early loses a message,
-    not to speak to a person is rude, and to hang up on one worse."""
+    unsure_part: float = 0.18
+    """Not decided by then is a machine if it spoke that long, with so much speech without a doubt; else a person: to speak to
+    a machine too early loses a message, not to speak to a person is rude, and to hang up on one worse."""
     ready_silence_ms: int = 2500
     """Silence after a machine's greeting by which its beep has come, or there is none."""
 
@@ -100,6 +103,11 @@ class Parameters:
     low_hz: float = 650.0
     low_frames: int = 8
     """Below this pitch, where the strongest harmonics of vowels lie, no shorter tone is a beep."""
+    vowel_hz: float = 700.0
+    vowel_frames: int = 16
+    vowel_rise_db: float = 3.0
+    """... and one below this pitch and shorter than that begins out of the quiet: what was before it is no more than so
+    much louder than itself or the noise."""
     beep_guard_ms: int = 500
     """After a beep: a second one comes within that, or the machine records."""
     first_beep_guard_ms: int = 1500

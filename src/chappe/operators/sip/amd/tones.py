@@ -10,6 +10,8 @@ from chappe.operators.sip.amd.parameters import Parameters
 from chappe.operators.sip.amd.spectrum import Floats, Indexes, Spectra, decibels
 from chappe.operators.sip.amd.voice import Flags, Ints
 
+BEFORE: Final = 3
+"""A tone is compared with the frame so many before its first one: its neighbours may have some of it."""
 EDGE_FRAMES: Final = 2
 """In the first frames of a tone its level still rises: the window holds what was before."""
 
@@ -29,15 +31,21 @@ class Tones:
     def __init__(self, parameters: Parameters, slots: int) -> None:
         self._parameters = parameters
         self._above = np.float32(10 ** (parameters.tone_snr_db / 10))
+        self._rise = np.float32(10 ** (parameters.vowel_rise_db / 10))
         self.run: Ints = np.zeros(slots, np.int32)
         self._purity: Floats = np.zeros(slots, np.float32)
         """Sum over the run."""
         self._hz: Floats = np.zeros(slots, np.float32)
         self._hz_sum: Floats = np.zeros(slots, np.float32)
         self._level: Floats = np.zeros(slots, np.float32)
+        self._totals: Floats = np.zeros((slots, BEFORE), np.float32)
+        """Power of the last frames."""
+        self._before: Floats = np.zeros(slots, np.float32)
+        """Power before the run began, over that of the noise or of the tone, whichever is more."""
 
     def reset(self, slot: int) -> None:
         self.run[slot] = 0
+        self._totals[slot] = 0
 
     def take(
         self, at: Indexes, spectra: Spectra, noise: Floats, is_audio: Flags, is_lost: Flags, taken: Ints
@@ -61,6 +69,11 @@ class Tones:
             slot, frames = int(at[row]), int(run[row])
             if self._is_pure(slot):
                 tones.append(Tone(slot, float(self._hz_sum[slot]) / frames, frames, int(taken[row])))
+        begins = is_tone & ~goes_on
+        beside = np.maximum(noise.sum(axis=1), spectra.tone)
+        before = self._totals[at, taken % BEFORE] / np.maximum(beside, np.float32(1e-12))
+        self._before[at] = np.where(begins, before, self._before[at])
+        self._totals[at, taken % BEFORE] = np.where(is_audio, spectra.total, self._totals[at, taken % BEFORE])
         kept = is_lost & (run > 0)
         self.run[at] = np.where(kept, run, np.where(goes_on, run + 1, is_tone))
         self._purity[at] = np.where(kept, self._purity[at], purity + np.where(goes_on, self._purity[at], 0))
@@ -80,6 +93,12 @@ class Tones:
         parameters = self._parameters
         frames = int(self.run[slot])
         if self._hz_sum[slot] < frames * parameters.low_hz and frames < parameters.low_frames:
+            return False
+        if (
+            self._hz_sum[slot] < frames * parameters.vowel_hz
+            and frames < parameters.vowel_frames
+            and self._before[slot] > self._rise
+        ):
             return False
         least = np.interp(frames, parameters.beep_frames, parameters.beep_purities)
         return bool(self._purity[slot] >= frames * least)

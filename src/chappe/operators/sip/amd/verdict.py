@@ -21,6 +21,8 @@ from chappe.operators.sip.amd.tones import Tone, Tones
 from chappe.operators.sip.amd.voice import FRAME_MS, Ints, Voice
 
 TONES_KEPT: Final = 4
+VOWEL_EDGE_FRAMES: Final = 4
+"""So long after a tone there may be a rest of it that is taken for speech."""
 
 
 class State(IntEnum):
@@ -102,21 +104,26 @@ class Verdicts:
         span = np.where(has_spoken, last - first + 1, 0)
         quiet = np.where(has_spoken, now - 1 - last, 0)
         wait = np.interp(span, self._spans, self._waits)
-        is_noisy = voice.is_noisy[at]
-        wait = np.where(is_noisy, np.maximum(wait, parameters.noisy_wait_ms // FRAME_MS), wait)
-        long = np.where(is_noisy, parameters.noisy_machine_ms, parameters.machine_ms) // FRAME_MS
-        is_person = has_spoken & (quiet >= wait) & (span < long)
-        density = np.where(is_noisy, parameters.noisy_density, parameters.machine_density)
-        is_machine = (span >= long) & (voice.voiced[at] >= span * density)
+        is_weak = (voice.strength[at] < parameters.weak_strength) & (
+            voice.spread_db[at] < parameters.weak_spread_db
+        )
+        wait = np.where(is_weak, np.maximum(wait, parameters.weak_wait_ms // FRAME_MS), wait)
+        is_long = span >= parameters.machine_ms // FRAME_MS
+        share = voice.strong[at] / np.maximum(1, span)
         since = now - self._since[at]
-        is_silent = ~has_spoken & (since >= parameters.silence_ms // FRAME_MS)
         is_unsure = since >= parameters.unsure_ms // FRAME_MS
+        is_plain = voice.noise_harmony[at] < parameters.plain_harmony
+        least = np.where(is_unsure, parameters.unsure_part, parameters.machine_part)
+        is_machine = is_long & (share >= np.where(is_plain, parameters.plain_part, least))
+        wait = np.where(is_long, parameters.gone_ms // FRAME_MS, wait)
+        is_person = has_spoken & (quiet >= wait) & ~is_machine
+        is_silent = ~has_spoken & (since >= parameters.silence_ms // FRAME_MS)
         for row in np.flatnonzero(is_person | is_machine | is_silent | is_unsure):
             slot = int(at[row])
             if self._beep_end[slot] >= 0 or self._tones.run[slot] >= parameters.beep_frames[0]:
                 continue  # the tone decides
             spoken = f"{int(span[row]) * FRAME_MS} ms of speech"
-            if is_machine[row] or (is_unsure[row] and not is_silent[row] and voice.is_near[slot]):
+            if is_machine[row]:
                 words.append(self._decide(slot, State.MACHINE, "machine", spoken))
             elif is_person[row]:
                 reason = f"{spoken}, then silence"
@@ -134,11 +141,14 @@ class Verdicts:
             if is_first and voice.first[slot] >= 0:
                 self._beep_end[slot] = -1  # a beep, then speech: it only said that the line is there
                 continue
+            tone = self._heard[slot][-1]
+            if is_vowel(tone, parameters) and voice.last[slot] > self._beep_end[slot] + VOWEL_EDGE_FRAMES:
+                self._beep_end[slot] = -1  # who had sung it went on speaking
+                continue
             guard_ms = parameters.first_beep_guard_ms if is_first else parameters.beep_guard_ms
             if since_ms < guard_ms or self._tones.run[slot] >= parameters.beep_frames[0]:
                 continue
             self._beep_end[slot] = -1
-            tone = self._heard[slot][-1]
             reason = f"a beep of {tone.hz:.0f} Hz, {tone.frames * FRAME_MS} ms"
             if self.state[slot] in (State.LISTENING, State.PERSON):
                 words.append(self._decide(slot, State.MACHINE, "machine", reason))
@@ -167,6 +177,11 @@ class Verdicts:
         self.state[slot] = state
         self._decided[slot] = self._voice.taken[slot]
         return Word(slot, what, reason)
+
+
+def is_vowel(tone: Tone, parameters: Parameters) -> bool:
+    """What may also be one that is held: low, and short."""
+    return tone.hz < parameters.vowel_hz and tone.frames < parameters.vowel_frames
 
 
 def is_ringing(tone: Tone) -> bool:

@@ -1,8 +1,9 @@
-"""Where somebody speaks: power in bands above a noise floor that follows the noise. Arrays with one row a slot.
+"""Where somebody speaks into the telephone. Arrays with one row a slot.
 
-How far each frame is above the noise is kept; what of that was speech is judged again and again, from the beginning, by
-what is known of the noise by then. So noise that is there from the beginning is no speech, and voices in the background
-are none once somebody was nearer.
+Of each frame its level is kept, and what in it is like a voice by itself: harmonics, and a level that moves as syllables
+do. What of that was speech is judged again and again, from the beginning, by how loud the quiet and the loud moments of
+the call are by then, and by how harmonic its noise is. So noise that is there from the beginning is no speech, nor is a
+car that passes; and voices in the background are none once somebody was nearer.
 """
 
 from __future__ import annotations
@@ -13,24 +14,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chappe.operators.sip.amd.parameters import Parameters
-from chappe.operators.sip.amd.spectrum import BANDS, SILENT_DBOV, Floats, Indexes, decibels
+from chappe.operators.sip.amd.spectrum import Floats, Indexes, decibels
 
 FRAME_MS: Final = 20
-PARTS: Final = 8
-"""The floor's time is so many parts: the oldest is forgotten at once."""
 SMOOTH: Final = np.float32(0.5)
 """Of the new frame in the smoothed power: the dips within a word fill up."""
-AROUND: Final = 3
-"""A frame's score is the mean of so many on either side."""
+AROUND: Final = 4
+"""A frame is known with so many on either side of it."""
+NEAR: Final = 3
+"""Its level is the mean of so many on either side ..."""
+WIDE: Final = 8
+"""... and of so many, as far as they came, for a syllable has neighbours ..."""
+NEXT: Final = 2
+"""... and its harmony of so many."""
 RECENT: Final = 16
 KEPT: Final = 768
-"""Scores that are kept: 15 s; then the older half is forgotten."""
-STEPS: Final = 128
-STEP_DB: Final = np.float32(0.25)
-"""Scores are kept in steps of so much."""
+"""Frames that are kept: 15 s; then the older half is forgotten."""
+LEVELS: Final = 160
+LEVEL_DB: Final = np.float32(0.5)
+"""Levels are kept in steps of so much, down from full scale."""
+HARMONIES: Final = 128
+NEVER: Final = np.float32(-1000)
+"""Evidence of a frame that is no speech whatever the others are: a tone, or nothing that came."""
+EVIDENCE_MAX: Final = 6.0
+"""A frame counts with no more in the mean."""
 WORD: Final = 4
 WORD_LEAST: Final = 3
-"""So many of so many frames in a row are above the least: somebody speaks."""
+"""So many of so many frames in a row are speech: somebody speaks."""
 
 Ints = NDArray[np.int32]
 Flags = NDArray[np.bool_]
@@ -43,7 +53,6 @@ class Voice:
     def __init__(self, parameters: Parameters, slots: int) -> None:
         self._parameters = parameters
         self._learn = parameters.learn_ms // FRAME_MS
-        self._part = max(1, parameters.floor_ms // FRAME_MS // PARTS)
         self.taken: Ints = np.zeros(slots, np.int32)
         """Frames that came."""
         self.first: Ints = np.full(slots, -1, np.int32)
@@ -52,68 +61,73 @@ class Voice:
         """The last frame of speech so far."""
         self.voiced: Ints = np.zeros(slots, np.int32)
         """Frames of speech among those that are kept."""
-        self.is_noisy: Flags = np.zeros(slots, np.bool_)
-        """Other people's voices are there."""
-        self.is_near: Flags = np.zeros(slots, np.bool_)
-        """Somebody speaks into the telephone most of the time."""
-        self.noise: Floats = np.zeros((slots, BANDS), np.float32)
-        """Power of the noise by band."""
-        self._smooth: Floats = np.zeros((slots, BANDS), np.float32)
-        self._least: Floats = np.zeros((slots, PARTS, BANDS), np.float32)
-        self._floor: Floats = np.zeros((slots, BANDS), np.float32)
-        self._early: Floats = np.zeros((slots, self._learn, BANDS), np.float32)
-        """Levels of the first frames, until the noise is known."""
-        self._recent: Floats = np.zeros((slots, RECENT), np.float32)
-        self._scores: Octets = np.zeros((slots, KEPT), np.uint8)
+        self.strength: Floats = np.zeros(slots, np.float32)
+        """Mean evidence of these, above what speech needs."""
+        self.strong: Ints = np.zeros(slots, np.int32)
+        """Frames among these that have much evidence."""
+        self.spread_db: Floats = np.zeros(slots, np.float32)
+        """Between the quiet and the loud moments."""
+        self.noise_harmony: Floats = np.zeros(slots, np.float32)
+        """Of the frames that have least, so of the noise: voices in the background have more than wind."""
+        self._smooth: Floats = np.zeros(slots, np.float32)
+        self._recent_db: Floats = np.zeros((slots, RECENT), np.float32)
+        self._recent_harmony: Floats = np.zeros((slots, RECENT), np.float32)
+        self._levels: Octets = np.zeros((slots, KEPT), np.uint8)
+        self._evidence: Floats = np.zeros((slots, KEPT), np.float32)
         self._base: Ints = np.zeros(slots, np.int32)
         """Frames that are forgotten."""
-        self._seen: Floats = np.zeros((slots, STEPS), np.float32)
-        """How many frames had which score."""
+        self._seen_levels: Floats = np.zeros((slots, LEVELS), np.float32)
+        """How many frames had which level."""
+        self._seen_harmonies: Floats = np.zeros((slots, HARMONIES), np.float32)
+        self._is_sound: NDArray[np.bool_] = np.zeros((slots, RECENT), np.bool_)
+        """Whether one of the last frames was audio that may be speech."""
         self.reset(slice(None))
 
     def reset(self, slot: int | slice) -> None:
-        self.taken[slot] = self.voiced[slot] = self._base[slot] = 0
+        self.taken[slot] = self.voiced[slot] = self.strong[slot] = self._base[slot] = 0
         self.first[slot] = self.last[slot] = -1
-        self.is_noisy[slot] = self.is_near[slot] = False
+        self.strength[slot] = self.spread_db[slot] = self.noise_harmony[slot] = 0
         self._smooth[slot] = 0
-        self._scores[slot] = 0
-        self._recent[slot] = 0
-        self._seen[slot] = 0
-        self._least[slot] = np.inf
-        self._floor[slot] = self._parameters.floor_dbov
-        self.noise[slot] = 10 ** (self._parameters.floor_dbov / 10)
+        self._recent_db[slot] = self._parameters.floor_dbov
+        self._recent_harmony[slot] = 0
+        self._is_sound[slot] = False
+        self._seen_levels[slot] = 0
+        self._seen_harmonies[slot] = 0
+        self._evidence[slot] = NEVER
 
-    def take(self, at: Indexes, bands: Floats, is_audio: Flags, is_quiet: Flags) -> None:
+    def take(self, at: Indexes, bands: Floats, harmony: Floats, is_audio: Flags, is_quiet: Flags) -> None:
         """A frame of each of `at`. What is neither audio nor quiet is lost, and counts as what was before."""
+        power = bands[:, 1:].sum(axis=1)  # the first band is for hum
         smooth = self._smooth[at]
-        weight = np.where(smooth[:, 0] == 0, np.float32(1), SMOOTH)[:, None]
-        smooth = np.where(is_audio[:, None], smooth + weight * (bands - smooth), smooth)
+        weight = np.where(smooth == 0, np.float32(1), SMOOTH)
+        smooth = np.where(is_audio, smooth + weight * (power - smooth), smooth)
         smooth[is_quiet] = 0
         self._smooth[at] = smooth
-        levels = decibels(smooth)
         taken = self.taken[at]
-        self._follow(at, levels, is_audio, taken)
+        now, before = taken % RECENT, (taken - 1) % RECENT
+        is_lost = ~(is_audio | is_quiet)
+        self._recent_db[at, now] = np.maximum(decibels(smooth), np.float32(self._parameters.floor_dbov))
+        self._recent_harmony[at, now] = np.where(is_lost, self._recent_harmony[at, before], harmony)
+        self._is_sound[at, now] = np.where(is_lost, self._is_sound[at, before], is_audio)
         self.taken[at] = taken + 1
-        is_early = taken < self._learn
-        if is_early.any():
-            early = at[is_early]
-            self._early[early, taken[is_early]] = levels[is_early]
-            for slot in at[taken == self._learn - 1]:
-                self._look_back(int(slot))
-        self._recent[at, taken % RECENT] = self._score(levels, self._floor[at])
-        late = at[~is_early]
-        if len(late):
-            self._keep(late)
+        known = at[taken >= 2 * AROUND]
+        if len(known):
+            self._keep(known)
 
     def mark_tone(self, slot: int, frames: int) -> None:
         """The last so many frames are a tone, not speech."""
         taken = int(self.taken[slot])
-        if taken <= self._learn:
-            self._early[slot, max(0, taken - frames) : taken] = SILENT_DBOV
         for back in range(1, min(frames, RECENT) + 1):
-            self._recent[slot, (taken - back) % RECENT] = 0
-        end = taken - int(self._base[slot])
-        self._scores[slot, max(0, end - frames - AROUND) : end] = 0
+            self._is_sound[slot, (taken - back) % RECENT] = False
+        end = taken - AROUND - int(self._base[slot])
+        begin = max(0, end - frames)
+        if begin >= end:
+            return
+        was_sound = self._evidence[slot, begin:end] > NEVER
+        levels = self._levels[slot, begin:end][was_sound]
+        np.subtract.at(self._seen_levels[slot], levels, 1)
+        self._evidence[slot, begin:end] = NEVER
+        self._levels[slot, begin:end] = 0  # nor is what is beside it loud for that
 
     def judge(self, at: Indexes) -> None:
         """What was speech, by all that is known now. Nothing is said while the noise is being learnt."""
@@ -121,75 +135,71 @@ class Voice:
         if not len(at):
             return
         parameters = self._parameters
-        below = np.cumsum(self._seen[at], axis=1)
-        least = np.clip(
-            np.float32(parameters.background_factor) * _score_of(below, parameters.background_part),
-            np.float32(parameters.speech_db),
-            np.float32(parameters.speech_db_max),
+        below = np.cumsum(self._seen_levels[at], axis=1)
+        quiet = _step_of(below, parameters.quiet_part) * LEVEL_DB
+        loud = _step_of(below, parameters.loud_part) * LEVEL_DB
+        spread = loud - quiet
+        below = np.cumsum(self._seen_harmonies[at], axis=1)
+        harmony = _step_of(below, parameters.noise_harmony_part) / np.float32(HARMONIES)
+        base = self._base[at]
+        length = int((self.taken[at] - base).max())
+        more = spread + np.float32(parameters.spread_db_more)
+        slope = np.float32(parameters.level_weight) / more
+        wide_slope = np.float32(parameters.around_weight) / more
+        levels = self._levels[at, :length] * LEVEL_DB
+        least = (
+            np.float32(parameters.speech_evidence)
+            + np.float32(parameters.spread_weight) * spread
+            + np.float32(parameters.noise_harmony_weight) * harmony
+            + (slope + wide_slope) * quiet
         )
-        loudest = _score_of(below, parameters.noisy_loudest_part)
-        fluctuates = _score_of(below, parameters.noisy_part) >= parameters.noisy_db
-        of_loudest = np.minimum(
-            np.float32(parameters.noisy_factor) * loudest, np.float32(parameters.noisy_db_max)
-        )
-        least = np.where(fluctuates, np.maximum(least, of_loudest), least)
-        self.is_noisy[at] = fluctuates & (loudest < parameters.noisy_loudest_db)
-        step = (np.float32(parameters.near_factor) * loudest / STEP_DB).astype(np.intp)
-        above = below[:, -1] - below[np.arange(len(at)), step]
-        self.is_near[at] = (loudest >= parameters.near_db) & (above >= below[:, -1] * parameters.near_part)
-        self._judge(at, least)
+        evidence = self._evidence[at, :length] + slope[:, None] * levels
+        evidence += wide_slope[:, None] * _around(levels, self.taken[at] - AROUND - base)
+        evidence -= least[:, None]
+        is_active = evidence > 0
+        above = np.where(is_active, np.minimum(evidence, np.float32(EVIDENCE_MAX)), 0).sum(axis=1)
+        self.strength[at] = above / np.maximum(1, is_active.sum(axis=1))
+        self.spread_db[at], self.noise_harmony[at] = spread, harmony
+        self.strong[at] = (evidence > np.float32(parameters.strong_evidence)).sum(axis=1)
+        self._judge(at, base, is_active)
 
     # Inside
 
-    def _follow(self, at: Indexes, levels: Floats, is_audio: Flags, taken: Ints) -> None:
-        """The floor: the least of the last parts."""
-        parameters = self._parameters
-        part = taken // self._part % PARTS
-        before = self._floor[at] - np.float32(parameters.floor_bias_db)
-        # A tone, or what did not come, says nothing of the noise: it goes on.
-        heard = np.where(is_audio[:, None], levels, before)
-        begins = (taken % self._part == 0)[:, None]
-        self._least[at, part] = np.where(begins, heard, np.minimum(self._least[at, part], heard))
-        least = self._least[at].min(axis=1)
-        floor = np.maximum(least + np.float32(parameters.floor_bias_db), np.float32(parameters.floor_dbov))
-        self._floor[at] = floor
-        self.noise[at] = np.power(np.float32(10), floor / np.float32(10))
-
-    def _score(self, levels: Floats, floor: Floats) -> Floats:
-        """Mean over the bands, but for the first one, which is for hum."""
-        above = np.clip(levels - floor, 0, np.float32(self._parameters.snr_db_max))
-        return above[..., 1:].mean(axis=-1)
-
-    def _look_back(self, slot: int) -> None:
-        """The noise is known now: the first frames get their scores."""
-        scores = self._score(self._early[slot], self._floor[slot])
-        for frame, score in enumerate(scores[-RECENT:], self._learn - len(scores[-RECENT:])):
-            self._recent[slot, frame % RECENT] = score
-        mean = np.convolve(scores, np.full(2 * AROUND + 1, 1 / (2 * AROUND + 1)), "same")[:-AROUND]
-        steps = np.minimum(mean / STEP_DB, STEPS - 1).astype(np.uint8)
-        self._scores[slot, : len(steps)] = steps
-        self._seen[slot] = np.bincount(steps, minlength=STEPS)
-
     def _keep(self, at: Indexes) -> None:
-        """The score of the frame in the middle of the last ones."""
-        newest = self.taken[at] - 1
-        around = (newest[:, None] - np.arange(2 * AROUND + 1)) % RECENT
-        mean = self._recent[at[:, None], around].mean(axis=1)
-        steps = np.minimum(mean / STEP_DB, STEPS - 1).astype(np.uint8)
-        place = newest - AROUND - self._base[at]
-        for slot in at[place >= KEPT - AROUND - 1]:
-            half = KEPT // 2
-            self._scores[slot, :half] = self._scores[slot, half:]
-            self._scores[slot, half:] = 0
-            self._base[slot] += half
-        place = newest - AROUND - self._base[at]
-        self._scores[at, place] = steps
-        self._seen[at, steps] += 1
+        """The frame in the middle of the last ones."""
+        parameters = self._parameters
+        middle = self.taken[at] - 1 - AROUND
+        rows = at[:, None]
 
-    def _judge(self, at: Indexes, least: Floats) -> None:
-        base = self._base[at]
-        length = int((self.taken[at] - base).max())
-        is_active = self._scores[at, :length] > (least / STEP_DB)[:, None]
+        def around(count: int) -> NDArray[np.int32]:
+            return (middle[:, None] + np.arange(-count, count + 1)) % RECENT
+
+        recent_db = self._recent_db[rows, around(AROUND)]
+        moves = recent_db.std(axis=1)
+        level = recent_db[:, AROUND - NEAR : AROUND + NEAR + 1].mean(axis=1)
+        harmony = self._recent_harmony[rows, around(NEXT)].mean(axis=1)
+        is_sound = self._is_sound[at, middle % RECENT]
+        levels = np.clip((level + LEVEL_DB * LEVELS) / LEVEL_DB, 0, LEVELS - 1).astype(np.uint8)
+        place = middle - self._base[at]
+        for slot in at[place >= KEPT - 2]:
+            half = KEPT // 2
+            self._levels[slot, :half] = self._levels[slot, half:]
+            self._evidence[slot, :half] = self._evidence[slot, half:]
+            self._evidence[slot, half:] = NEVER
+            self._base[slot] += half
+        place = middle - self._base[at]
+        evidence = (
+            np.float32(parameters.moves_weight) * moves + np.float32(parameters.harmony_weight) * harmony
+        )
+        self._levels[at, place] = levels
+        self._evidence[at, place] = np.where(is_sound, evidence, NEVER)
+        heard = at[is_sound]
+        self._seen_levels[heard, levels[is_sound]] += 1
+        steps = np.clip(harmony[is_sound] * HARMONIES, 0, HARMONIES - 1).astype(np.intp)
+        self._seen_harmonies[heard, steps] += 1
+
+    def _judge(self, at: Indexes, base: Ints, is_active: Flags) -> None:
+        length = is_active.shape[1]
         counts = np.zeros((len(at), length + 1), np.int16)
         np.cumsum(is_active, axis=1, out=counts[:, 1:])
         is_word = counts[:, WORD:] - counts[:, :-WORD] >= WORD_LEAST
@@ -203,6 +213,18 @@ class Voice:
         self.voiced[at] = counts[:, -1]
 
 
-def _score_of(below: Floats, part: float) -> Floats:
-    """The score that this part of the frames stays under. `below`: how many stay under each."""
-    return (np.argmax(below >= np.float32(part) * below[:, -1:], axis=1) * STEP_DB).astype(np.float32)
+def _around(levels: Floats, known: Ints) -> Floats:
+    """The mean of `WIDE` on either side, of the first `known` in each row."""
+    length = levels.shape[1]
+    sums = np.zeros((len(levels), length + 1), np.float32)
+    np.cumsum(levels, axis=1, out=sums[:, 1:])
+    frames: NDArray[np.intp] = np.arange(length, dtype=np.intp)
+    begin = np.maximum(frames - WIDE, 0)
+    end = np.minimum(np.minimum(frames + WIDE + 1, length), np.maximum(known, 1)[:, None])
+    counts = np.maximum(end - begin, 1)
+    return (np.take_along_axis(sums, end, axis=1) - sums[:, begin]) / counts.astype(np.float32)
+
+
+def _step_of(below: Floats, part: float) -> Floats:
+    """The step that this part of the frames stays under. `below`: how many stay under each."""
+    return np.argmax(below >= np.float32(part) * below[:, -1:], axis=1).astype(np.float32)

@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _take_precedence()
+    # numpy's matrices are small here: threads would only wait for each other, on cores that others need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     detectors = [_made(factory[0]) for _ in range(DETECTORS)] if factory else []
     engine = Engine(socket.socket(fileno=int(descriptor)), Ports(host, int(first), int(last)), detectors)
     # Reference counts free what streams leave; a collection would stop all of them for tens of milliseconds.
