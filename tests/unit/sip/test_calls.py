@@ -19,6 +19,7 @@ from chappe.operators.sip.agent.events import (
     Offered,
     Progress,
 )
+from chappe.operators.sip.agent.outgoing import PROGRESS_MAX
 from chappe.operators.sip.agent.reliable import TAKEN_MAX
 from chappe.operators.sip.agent.settings import Settings
 from chappe.operators.sip.agent.states import CallState
@@ -610,6 +611,18 @@ def test_a_flood_of_reliable_answers_is_not_acknowledged_one_by_one():
     assert summary(network).count("PRACK") == TAKEN_MAX
     caller.do(call.cancel)
     assert_all_over(network, caller, callee)
+
+
+def test_a_flood_of_provisional_answers_is_told_only_so_often_and_the_answer_still_comes():
+    network, caller, _ = pair([(10, "ring", {}), (1000, "accept", {"body": ANSWER})])
+    caller.call("192.0.2.9")
+    network.run(100)
+    (ringing,) = [m for m in carried(network) if isinstance(m, Response) and m.status == 180]
+    for _ in range(1000):
+        caller.receive(ringing.encode(), Hop("udp", "192.0.2.9", 5060), network.now_ms)
+    network.run(2000)
+    assert len(caller.of(Progress)) == PROGRESS_MAX
+    assert len(caller.of(Answered)) == 1
 
 
 def test_a_session_timer_that_is_set_anew_again_and_again_leaves_nothing_behind():

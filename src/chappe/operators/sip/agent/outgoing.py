@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FORKS_MAX: Final = 16
 """Phones of one call that are told apart; more are not listened to."""
+PROGRESS_MAX: Final = 100
+"""Provisional answers of one call that are told: each may have a line in the log, and a way for the audio."""
 INTERVALS_MAX: Final = 2
 """How often a 422 is answered with a longer session interval."""
 INTERVAL_S_MAX: Final = 24 * 3600
@@ -65,6 +67,7 @@ class OutgoingCall(Call):
         "_min_se_s",
         "_order",
         "_orders",
+        "_progress",
         "_redirects",
         "may_have_rung",
     )
@@ -92,6 +95,7 @@ class OutgoingCall(Call):
         self._min_se_s = 0
         self._intervals = 0
         self._redirects = 0
+        self._progress = 0
         self._early: dict[str, tuple[Dialog, ReliableOrder]] = {}
         """By the peer's tag."""
         self._acks: dict[str, tuple[bytes, Hop]] = {}
@@ -118,6 +122,9 @@ class OutgoingCall(Call):
         self.may_have_rung = self.may_have_rung or response.status > 100
         tag = response.to.tag
         if response.status in (100, 199) or not tag or self.state not in (CallState.CALLING, CallState.EARLY):
+            return
+        self._progress += 1
+        if self._progress > PROGRESS_MAX:
             return
         try:
             self._on_progress(response, tag, now_ms)
