@@ -194,10 +194,10 @@ class CallDispatcher:
         now_ms = self._store.clock.now_ms()
 
         def can_call(due: Due) -> bool:
-            return self._scripts.can_have(due.campaign) and self._trunk_for(due, free) is not None
+            return self._trunk_for(due, free) is not None
 
         dues = await self._store.database.read(
-            lambda reader: self._due.look(reader, now_ms, self._room, can_call)
+            lambda reader: self._due.look(reader, now_ms, self._room, self._scripts.can_have, can_call)
         )
         has_begun = await self._scripts.prepare(due.campaign for due in dues)
         plan: list[tuple[Due, Trunk, Script]] = []

@@ -77,11 +77,17 @@ class DueCallees:
         return self._after == START
 
     def look(
-        self, reader: Reader, now_ms: int, room: Callable[[int], int], can_call: Callable[[Due], bool]
+        self,
+        reader: Reader,
+        now_ms: int,
+        room: Callable[[int], int],
+        can_begin: Callable[[Campaign], bool],
+        can_call: Callable[[Due], bool],
     ) -> list[Due]:
         """Those who may be called, the accounts taking turns.
 
-        `room`: how many calls of an account may begin; `can_call`: whether a trunk could take it now.
+        `room`: how many calls of an account may begin; `can_begin`: whether what a campaign plays is there, or can be
+        made ready now; `can_call`: whether a trunk could take it now.
         """
         lanes = [Lane(*row) for row in reader.all(_LANES, (now_ms, *self._after, now_ms, now_ms))]
         end = lanes[-1] if len(lanes) == LANES_MAX else START
@@ -91,7 +97,7 @@ class DueCallees:
             campaign = self._campaigns.get(reader, lane.campaign_id)
             found = by_account.setdefault(campaign.account_id, [])
             wanted = room(campaign.account_id) - len(found)
-            if wanted <= 0:
+            if wanted <= 0 or not can_begin(campaign):
                 continue
             if rows_read >= ROWS_MAX:
                 end = last
