@@ -343,6 +343,8 @@ async def _start_parts(
     if answering is not None:
         stops.append(answering.stop)
     parts.push_async_callback(_stop_together, *stops)
+    parts.callback(speaker.end_waiting)
+    parts.callback(converter.end_waiting)
     if simulator is not None:
         parts.callback(simulator.end_streams)
     port = await listener.listen(settings.host, settings.port)

@@ -46,6 +46,7 @@ class Isolated:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._process: asyncio.subprocess.Process | None = None
+        self._is_stopped = False
 
     async def run(self, data: bytes) -> bytes:
         """The function's value; raises `IsolatedBusy` or `IsolatedDied`."""
@@ -54,12 +55,18 @@ class Isolated:
         self._waiting += 1
         try:
             async with self._turn:
+                if self._is_stopped:
+                    raise IsolatedBusy
                 return await self._call(data)
         finally:
             self._waiting -= 1
 
     async def stop(self) -> None:
-        """Ends the process."""
+        """Ends the process; no call begins any more."""
+        self._is_stopped = True
+        await self._end_process()
+
+    async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -93,7 +100,7 @@ class Isolated:
             raise IsolatedDied from error
         finally:
             if not is_done:  # cancelled, too: what it answers now would be taken for the next call's
-                await self.stop()
+                await self._end_process()
 
     async def _start(self) -> asyncio.subprocess.Process:
         # No more of our environment than Python needs: nothing there is the decoders' business.

@@ -28,10 +28,23 @@ class Turns:
         self._max = waiting_max
         self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
         self._count = 0
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuses who waits, and who comes from now on; turns under way go on."""
+        self._is_closed = True
+        for queue in self._waiting.values():
+            for turn in queue:
+                if not turn.done():
+                    turn.set_exception(TurnsBusy())
+        self._waiting.clear()
+        self._count = 0
 
     @asynccontextmanager
     async def of(self, owner: int) -> AsyncGenerator[None]:
         """A turn of `owner`; raises `TurnsBusy`."""
+        if self._is_closed:
+            raise TurnsBusy
         if self._may_begin(owner):
             self._begin(owner)
         else:
@@ -62,7 +75,7 @@ class Turns:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._leave(owner, turn)
-            else:
+            elif turn.exception() is None:
                 self._end(owner)  # it came in the same moment
             raise
 

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 
 from tests.support.clocked import until
 from tests.support.server import ChappeServer
+from tests.support.speech_server import speech_server
 from tests.support.wire import call
+from tests.wire.voice.conftest import VoiceCustomer, refused, server_with
 
 BIND_TRANSCEIVER, ENQUIRE_LINK, SUBMIT_SM = 0x09, 0x15, 0x04
 _HEADER = struct.Struct(">IIII")
@@ -106,3 +109,18 @@ def test_a_stop_is_in_time_whoever_makes_it_wait(tmp_path: Path, operators: list
         server.start()
         until(lambda: "every invariant holds" in server.run("check"), "the store is sound")
     server.assert_no_traceback()
+
+
+def test_texts_that_are_not_spoken_do_not_keep_a_server_from_stopping(tmp_path: Path) -> None:
+    with speech_server() as speech:
+        table = f'[voice]\nspeech_url = "http://127.0.0.1:{speech.server_port}/"\nspeech_url_langs = ["xx"]\n'
+        with server_with(tmp_path, table) as server, ThreadPoolExecutor(12) as threads:
+            customer = VoiceCustomer(server)
+            sent = [threads.submit(customer.tts, text=f"Attente {n}", lang="xx") for n in range(12)]
+            for _ in range(4):  # half of what is asked of a speech server at once
+                assert speech.held.acquire(timeout=30)
+            server.stop()
+            # Who waited for a turn is told; who was being spoken for is cut off when its time is over.
+            answers = {refused(future.result()) for future in sent if future.exception() is None}
+            assert answers <= {(503, 503)}
+        server.assert_no_traceback()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.wire.voice.conftest import SHORT_WAV, VoiceCustomer, calls, refused, server_with
+from tests.support.speech_server import SpeechServer, speech_server
+from tests.wire.voice.conftest import VoiceCustomer, calls, refused, server_with
 
 TEXTS = 60
 HELD = 4
@@ -20,45 +18,10 @@ HELD = 4
 WAIT_S_MAX = 30
 
 
-class SpeechServer(ThreadingHTTPServer):
-    """Speaks everything but what begins with "Attente", which it keeps until `release` is set and then refuses."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Speech)
-        self.release = threading.Event()
-        self.held = threading.Semaphore(0)
-
-
-class _Speech(BaseHTTPRequestHandler):
-    server: SpeechServer
-
-    def do_POST(self) -> None:
-        text = json.loads(self.rfile.read(int(self.headers["content-length"])))["text"]
-        if text.startswith("Attente"):
-            self.server.held.release()
-            self.server.release.wait()
-            self.send_error(500)
-            return
-        self.send_response(200)
-        self.send_header("content-length", str(len(SHORT_WAV)))
-        self.end_headers()
-        self.wfile.write(SHORT_WAV)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def speech() -> Iterator[SpeechServer]:
-    with SpeechServer() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with speech_server() as server:
         yield server
-        server.release.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_texts_of_one_customer_hold_up_no_other(speech: SpeechServer, tmp_path: Path) -> None:

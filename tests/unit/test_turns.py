@@ -96,3 +96,19 @@ async def test_who_goes_away_takes_no_place_along() -> None:
     for _ in range(3):
         await users.end(users.begun[-1])
     assert sorted(users.begun) == [(1, 0), (1, 3), (1, 5), (2, 1)]
+
+
+async def test_who_waits_is_refused_when_there_are_no_turns_any_more() -> None:
+    made = turns()
+    users = Users(made)
+    await users.ask((1, 0), (1, 1), (2, 0), (3, 0))
+    users.tasks[(3, 0)].cancel()  # in the same moment
+    made.close()
+    await users.ask((4, 0))
+    for name in ((1, 1), (2, 0), (4, 0)):
+        with pytest.raises(TurnsBusy):
+            await users.tasks[name]
+    with pytest.raises(asyncio.CancelledError):
+        await users.tasks[(3, 0)]
+    await users.end((1, 0))
+    assert users.begun == [(1, 0)]

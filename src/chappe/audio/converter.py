@@ -48,6 +48,11 @@ class Converter:
             # Perhaps somebody killed it: the file is told to be damaged when another one dies of it too.
             return await self._isolated.run(content)
 
+    def end_waiting(self) -> None:
+        """The server stops: files that wait for their turn are refused."""
+        self._turns.close()
+
     async def stop(self) -> None:
         """Ends the process."""
+        self.end_waiting()
         await self._isolated.stop()

@@ -63,6 +63,7 @@ class Listener:
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
+        self._stop_until_s: float | None = None
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listens on one more address; gives the port (the real one for port 0). Raises `ListenRefused`."""
@@ -84,14 +85,15 @@ class Listener:
         return int(server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Accepts nothing more, lets requests under way end, closes what is idle."""
+        """Accepts nothing more, lets requests under way end, closes what is idle. Asked again it waits no longer."""
         for server in self._servers:
             server.close()
         for connection in self._connections():
             connection.shutdown()
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + STOP_S_MAX
-        while self._state.tasks and loop.time() < deadline_s:
+        if self._stop_until_s is None:
+            self._stop_until_s = loop.time() + STOP_S_MAX
+        while self._state.tasks and loop.time() < self._stop_until_s:
             await asyncio.wait(set(self._state.tasks), timeout=0.2)
             for connection in self._connections():
                 connection.shutdown()

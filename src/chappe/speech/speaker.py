@@ -35,6 +35,7 @@ class Speaker:
         self._bytes = 0
         self._known: OrderedDict[bytes, Converted] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[Converted]] = {}
+        self._is_stopped = False
         self._turns = {
             id(engine): Turns(engine.at_once, waiting_max_of_one=WAITING_OF_ONE_MAX, waiting_max=WAITING_MAX)
             for engine in self._engines
@@ -82,7 +83,12 @@ class Speaker:
                 self._in_turn(engine, voice, pieces, rate, owner)
             )
             task.add_done_callback(lambda done: self._spoken(key, done))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and self._is_stopped:
+                raise SpeechUnavailable("the server stops") from None
+            raise
 
     async def _in_turn(
         self, engine: Engine, voice: str, pieces: list[Piece], rate: float, owner: int
@@ -90,8 +96,15 @@ class Speaker:
         async with self._turns[id(engine)].of(owner):
             return await engine.speak(pieces, voice, rate)
 
+    def end_waiting(self) -> None:
+        """The server stops: what waits for its turn is refused, nothing new is spoken."""
+        for turns in self._turns.values():
+            turns.close()
+
     async def stop(self) -> None:
         """Ends the engines."""
+        self._is_stopped = True
+        self.end_waiting()
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)

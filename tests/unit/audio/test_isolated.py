@@ -121,7 +121,7 @@ async def test_a_file_is_not_refused_because_somebody_killed_its_decoder() -> No
         os.kill(process.pid, signal.SIGKILL)
         assert (await converting).duration_ms == 1000
         # What another one dies of too is the file's own fault.
-        await converter.stop()
+        await converter._isolated.stop()
         converter._isolated = Isolated(f"{__name__}:work")
         with pytest.raises(AudioRefused) as refused:
             await converter.convert(b"die")
