@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from chappe.calls.accept import CampaignAcceptor
@@ -59,8 +60,8 @@ class CallDelivery:
     async def start(self) -> None:
         """Settles what an earlier process left, opens the trunks, begins to call."""
         await self._dispatcher.start()
-        for trunk in self._trunks:
-            await trunk.start(self._outcomes, self._dispatcher.wake)
+        # Together: names of their hosts are looked up, and a resolver may be slow.
+        await asyncio.gather(*(trunk.start(self._outcomes, self._dispatcher.wake) for trunk in self._trunks))
 
     async def stop(self) -> None:
         """No call begins any more; the trunks end those under way."""

@@ -19,6 +19,7 @@ class MemoryTrunk:
     name: str = "memory"
     places: int = 10
     is_up: bool = True
+    ways: int = 1
     taken: list[CallOrder] = field(default_factory=list)
     under_way: int = 0
     outcomes: CallOutcomes | None = None

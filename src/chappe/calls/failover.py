@@ -46,8 +46,10 @@ def calls_taken(reader: Reader, campaign_id: int, number: int, attempt: int) -> 
 
 
 def is_passed_on(trunks: Sequence[Trunk], refused: Sequence[str]) -> bool:
-    """Whether the route has another trunk that can be called by now, be it full."""
-    return len(refused) < IN_A_ROW_MAX and any(trunk.is_up and trunk.name not in refused for trunk in trunks)
+    """Whether the route has a trunk that can be called by now, be it full, and has a way that was not tried."""
+    return len(refused) < IN_A_ROW_MAX and any(
+        trunk.is_up and refused.count(trunk.name) < trunk.ways for trunk in trunks
+    )
 
 
 def in_order(trunks: Sequence[Trunk], refused: Collection[str]) -> Sequence[Trunk]:

@@ -107,6 +107,11 @@ class Trunk(Protocol):
     name: str
 
     @property
+    def ways(self) -> int:
+        """How many addresses it has: a call that it has not taken may be offered to it once by each."""
+        ...
+
+    @property
     def is_up(self) -> bool:
         """Whether calls can be made now."""
         ...

@@ -242,3 +242,14 @@ async def test_a_call_without_a_place_for_its_audio_waits_and_nobody_has_refused
     await world.until(campaign, State.DELIVERED)
     assert await world.balance() == 10 * MICRO - 2 * PRICE
     await world.nothing_more()
+
+
+async def test_a_trunk_with_several_addresses_is_asked_once_by_each(world: World) -> None:
+    world.trunk.ways = 2
+    campaign = await world.send(MOBILE)
+    await refuse(world.trunk)
+    await refuse(world.trunk, 2)
+    await world.until(campaign, State.UNDELIVERED)
+    assert await calls(world, campaign) == [("memory", "not taken")] * 2
+    assert await world.balance() == 10 * MICRO
+    await world.nothing_more()

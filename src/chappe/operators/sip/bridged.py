@@ -176,7 +176,7 @@ class BridgedCall:
             if not trunk.is_up or trunk.free_calls < 1:
                 continue
             session = self._leg.session
-            self._far = arrived.leg(trunk.settings.host, trunk, "" if session is None else session.codec)
+            self._far = arrived.leg(trunk.way, trunk, "" if session is None else session.codec)
             if not await arrived.open([self._far]):
                 self._over("failed", 503, TEMPORARY_FAILURE)
                 return
@@ -303,7 +303,7 @@ class BridgedCall:
         assert onward is not None
         self._leave()
         is_trouble = is_trunk_trouble(cause, has_rung=onward.may_have_rung)
-        trunk.note(cause if is_trouble else None)
+        trunk.note(cause if is_trouble else None, onward.hop)
         if is_trouble and self._trunks:
             self._far.close()
             await self._call_onward()

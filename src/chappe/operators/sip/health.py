@@ -15,9 +15,9 @@ from chappe.operators.sip.agent.events import Event, Pinged, Registered, Registr
 from chappe.operators.sip.agent.ping import Ping
 from chappe.operators.sip.agent.registration import Registration
 from chappe.operators.sip.errors import LocalError
-from chappe.operators.sip.hop import Hop
 from chappe.operators.sip.syntax.address import Address
 from chappe.operators.sip.syntax.uri import SipUri
+from chappe.operators.sip.ways import Ways
 from chappe.settings import OperatorSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ PING_AGAIN_S: Final = 3.0
 """After one without an answer."""
 MISSES_MAX: Final = 2
 """Pings without an answer that a trunk which answered before may have: a datagram may be lost."""
+NO_ANSWER: Final = Cause("timeout", 408, 102)
 REST_S: Final = 30.0
 """How long a trunk that is full or broken is left alone, if it does not say how long."""
 REST_S_MAX: Final = 300.0
@@ -43,14 +44,16 @@ class Health:
         self,
         element: SipElement,
         settings: OperatorSettings,
-        hop: Hop,
+        ways: Ways,
         address: SipUri,
         authenticator: Authenticator | None,
         changed: Callable[[], None],
     ) -> None:
         self._element = element
         self._settings = settings
-        self._hop = hop
+        self._ways = ways
+        self._asked = ways.hop
+        """Where the last registration or question went."""
         self._address = address
         self._authenticator = authenticator
         self._changed = changed
@@ -74,7 +77,7 @@ class Health:
             self._registration = Registration(
                 self._element.agent,
                 self._address,
-                self._hop,
+                self._asked,
                 self._element.now_ms(),
                 authenticator=self._authenticator,
                 expires_s=self._settings.register_s,
@@ -133,6 +136,10 @@ class Health:
                 self._stopped.set()
                 return
             self._is_there = False
+            self._ways.doubt(self._asked, event.cause)
+            if self._registration is not None:
+                self._asked = self._ways.hop
+                self._registration.move(self._asked)
             _log.warning(
                 "the registration failed",
                 operator=self._settings.name,
@@ -151,13 +158,14 @@ class Health:
 
     def _ping(self) -> None:
         element = self._element
+        self._asked = self._ways.hop
         target = SipUri(self._address.host, port=self._address.port)
         try:
             Ping(
                 element.agent,
                 target,
                 Address(self._address),
-                self._hop,
+                self._asked,
                 element.now_ms(),
                 authenticator=self._authenticator,
                 context=self,
@@ -177,6 +185,7 @@ class Health:
             self._found()
         else:
             self._misses += 1
+            self._ways.doubt(self._asked, NO_ANSWER)
             if self._is_there and self._misses >= MISSES_MAX:
                 self._is_there = False
                 _log.warning("the trunk does not answer", operator=self._settings.name)

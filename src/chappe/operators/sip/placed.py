@@ -139,8 +139,9 @@ class PlacedCall:
 
     def _invite(self, port: int, rtcp_port: int) -> None:
         trunk, order, element = self._trunk, self.order, self._element
-        host = element.addresses.host_for(trunk.settings.host)
-        self._endpoint = Endpoint(host, port, trunk.settings.codecs, rtcp_port)
+        self._endpoint = Endpoint(
+            element.addresses.host_for(trunk.way), port, trunk.settings.codecs, rtcp_port
+        )
         self._offer = self._endpoint.offer(secrets.randbits(48), version=self._version)
         try:
             invite = trunk.invite(order, self._offer.encode(), self)
@@ -170,13 +171,15 @@ class PlacedCall:
         if self._ring_is_over and cause.origin == "local":
             self._over("no answer", 487, NO_ANSWER)
             return
-        has_rung = self._call is None or self._call.may_have_rung
-        self._trunk.note(cause if is_trunk_trouble(cause, has_rung=has_rung) else None)
+        call = self._call
+        has_rung = call is None or call.may_have_rung
+        trouble = cause if is_trunk_trouble(cause, has_rung=has_rung) else None
+        self._trunk.note(trouble, None if call is None else call.hop)
         if cause.origin == "local":
             self._over("failed", cause.status, cause.q850)
         else:
             status = cause.status if cause.origin == "remote" else 0
-            is_reliable = self._trunk.hop.is_reliable
+            is_reliable = call is not None and call.hop.is_reliable
             self._over(result_of(cause, has_rung=has_rung, is_reliable=is_reliable), status, cause.q850)
 
     # From the answer on

@@ -15,12 +15,20 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Protocol, cast
 
+import structlog
+
+from chappe.operators.sip import lookup
 from chappe.operators.sip.agent.agent import UserAgent
 from chappe.operators.sip.agent.events import Event
 from chappe.operators.sip.hop import Hop, Outgoing, Transport
 from chappe.operators.sip.stream import Stream
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
+
 CONNECT_S_MAX: Final = 5.0
+"""For a name to be looked up, and for each of its addresses."""
+ADDRESSES_MAX: Final = 4
+"""Of a name, that a connection is tried to."""
 STREAMS_MAX: Final = 256
 PORT_TRIES_MAX: Final = 32
 BUFFER_OCTETS: Final = 4 << 20
@@ -75,7 +83,9 @@ class SipSockets(asyncio.DatagramProtocol):
         self._waiting: dict[tuple[Transport, str, int], list[Outgoing]] = {}
         """For a name, or a stream, that is being asked for."""
         self._names: dict[str, tuple[float, str]] = {}
-        self._version = 4
+        self._unreached: set[tuple[Transport, str, int]] = set()
+        """Places of which the log has said so, until they are reached."""
+        self.version = 4
         """Of the Internet Protocol, that our UDP socket speaks."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -95,7 +105,7 @@ class SipSockets(asyncio.DatagramProtocol):
                     raise
             else:
                 self._server, self._udp, self.port = server, udp, chosen
-                self._version = 6 if udp.get_extra_info("socket").family == socket.AF_INET6 else 4
+                self.version = 6 if udp.get_extra_info("socket").family == socket.AF_INET6 else 4
                 # What a burst of answers needs: what the system gives by itself holds some three hundred datagrams,
                 # and each that is lost costs its call half a second.
                 udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
@@ -203,7 +213,7 @@ class SipSockets(asyncio.DatagramProtocol):
         if address is None:
             return None
         # A peer writes into its Contact what it likes. uvloop raises for the other family, and a group is many.
-        is_reached = address.version == self._version and not (address.is_multicast or address.is_unspecified)
+        is_reached = address.version == self.version and not (address.is_multicast or address.is_unspecified)
         return str(address) if is_reached else NOWHERE
 
     def _wait(self, outgoing: Outgoing) -> None:
@@ -219,23 +229,28 @@ class SipSockets(asyncio.DatagramProtocol):
         """Looks a name up, or opens a stream; then what waits is sent, or told to have failed."""
         transport, host, port = place
         try:
-            async with asyncio.timeout(CONNECT_S_MAX):
-                if transport == "udp":
-                    assert self._udp is not None
-                    family = self._udp.get_extra_info("socket").family
+            if transport == "udp":
+                assert self._udp is not None
+                family = self._udp.get_extra_info("socket").family
+                async with asyncio.timeout(CONNECT_S_MAX):
                     found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
-                    if len(self._names) >= NAMES_MAX:
-                        self._names.clear()
-                    self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
-                else:
-                    context = None
-                    if transport == "tls":
-                        context = self._tls.get((host, port)) or ssl.create_default_context()
-                    _, stream = await self._loop.create_connection(
-                        lambda: Stream(self, transport, place), host, port, ssl=context
-                    )
-                    self._by_place[place] = stream.number
-        except (OSError, TimeoutError, ValueError):
+                if len(self._names) >= NAMES_MAX:
+                    self._names.clear()
+                self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
+            else:
+                await self._connect(place)
+        except (OSError, TimeoutError, ValueError) as error:
+            if place not in self._unreached:
+                if len(self._unreached) >= NAMES_MAX:
+                    self._unreached.clear()
+                self._unreached.add(place)
+                _log.warning(
+                    "nobody is reached",
+                    transport=transport,
+                    host=host,
+                    port=port,
+                    reason=str(error) or "time",
+                )
             for outgoing in self._waiting.pop(place):
                 self._handler.on_events(self.agent.failed(outgoing, self.now_ms()))
         else:
@@ -243,6 +258,36 @@ class SipSockets(asyncio.DatagramProtocol):
             for outgoing in waiting:
                 self.agent.layer.resend(outgoing.data, outgoing.hop)
         self.flush()
+
+    async def _connect(self, place: tuple[Transport, str, int]) -> None:
+        """A stream, to whichever address of the host answers first when they are asked in turn."""
+        transport, host, port = place
+        addresses = await lookup.addresses_of(host)
+        if not addresses:
+            raise OSError("the name has no address")
+        name = None
+        context = None
+        if transport == "tls":
+            # The name, not the address, is what the certificate has to be of.
+            name, context = host, self._tls.get((host, port)) or ssl.create_default_context()
+        for left in reversed(range(min(len(addresses), ADDRESSES_MAX))):
+            address = addresses[min(len(addresses), ADDRESSES_MAX) - 1 - left]
+            try:
+                async with asyncio.timeout(CONNECT_S_MAX):
+                    _, stream = await self._loop.create_connection(
+                        lambda: Stream(self, transport, place),
+                        address,
+                        port,
+                        ssl=context,
+                        server_hostname=name,
+                    )
+            except (OSError, TimeoutError):
+                if not left:
+                    raise
+            else:
+                self._by_place[place] = stream.number
+                self._unreached.discard(place)
+                return
 
     def _arm(self) -> None:
         """One timer for everything, moved only where something is due earlier than it is set."""

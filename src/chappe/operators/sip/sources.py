@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
+from chappe.operators.sip import lookup
 from chappe.settings import OperatorSettings
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("sip")
 
-LOOK_UP_S: Final = 60.0
-LOOK_UP_S_MAX: Final = 5.0
 REMEMBERED_MAX: Final = 4096
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -54,7 +52,7 @@ class Sources:
         return found
 
     def _find(self, host: str) -> tuple[str, ...]:
-        plain = _plain(host)
+        plain = lookup.plain(host)
         if plain is None:
             return ()
         return tuple(
@@ -66,37 +64,15 @@ class Sources:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_UP_S)
+            await asyncio.sleep(lookup.LOOK_UP_S)
             await self._look_up()
 
     async def _look_up(self) -> None:
-        found = await asyncio.gather(*(_addresses_of(host) for host in self._hosts.values()))
-        known: Mapping[str, frozenset[str] | None] = dict(zip(self._hosts, found, strict=True))
-        for name, addresses in known.items():
-            if addresses is None:
+        found = await asyncio.gather(*(lookup.addresses_of(host) for host in self._hosts.values()))
+        for name, those in zip(self._hosts, found, strict=True):
+            addresses = frozenset(those or ())
+            if those is None:
                 _log.warning("the host of a trunk cannot be looked up", trunk=name, host=self._hosts[name])
             elif addresses != self._addresses.get(name):
                 self._addresses[name] = addresses
                 self._remembered.clear()
-
-
-async def _addresses_of(host: str) -> frozenset[str] | None:
-    address = _plain(host)
-    if address is not None:
-        return frozenset({str(address)})
-    try:
-        async with asyncio.timeout(LOOK_UP_S_MAX):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except (OSError, TimeoutError, UnicodeError):
-        return None
-    return frozenset(str(plain) for item in found if (plain := _plain(str(item[4][0]))) is not None)
-
-
-def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """As an address; one of version 4 that a socket of version 6 shows is itself."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

@@ -25,6 +25,7 @@ from chappe.operators.sip.sounds import Sounds
 from chappe.operators.sip.syntax.address import Address
 from chappe.operators.sip.syntax.message import Header
 from chappe.operators.sip.syntax.uri import SipUri, sip_uri
+from chappe.operators.sip.ways import Ways
 from chappe.settings import OperatorSettings
 from chappe.storage.database import OutcomeUnknown, StorageUnavailable
 
@@ -58,7 +59,7 @@ class SipTrunk:
         self.element = element
         self.clock = clock
         self.sounds = Sounds(element.media)
-        self.hop = Hop(settings.transport, settings.host, settings.port)
+        self._ways = Ways(settings, lambda: element.sockets.version)
         self._domain = settings.domain or settings.host
         self._domain_port = None if settings.domain or settings.port == 5060 else settings.port
         self.authenticator = (
@@ -122,13 +123,15 @@ class SipTrunk:
         self._loop = asyncio.get_running_loop()
         self._rate = CallRate(self.settings.calls_per_second, self._loop.time())
         address = sip_uri(self.settings.username or "chappe", self._domain, self._domain_port)
-        self._health = Health(self.element, self.settings, self.hop, address, self.authenticator, wake)
+        await self._ways.start()
+        self._health = Health(self.element, self.settings, self._ways, address, self.authenticator, wake)
         self._health.start()
         if self.is_up:
             wake()
 
     async def stop(self) -> None:
         self._stopping = True
+        await self._ways.stop()
         if self._timer is not None:
             self._timer.cancel()
         for call in list(self._calls):
@@ -165,7 +168,7 @@ class SipTrunk:
         return Order(
             sip_uri(called, self._domain, self._domain_port),
             caller,
-            self.hop,
+            self._ways.hop,
             body,
             headers=headers,
             authenticator=self.authenticator,
@@ -178,8 +181,19 @@ class SipTrunk:
         """A number as the operator writes it. Raises LocalError."""
         return sip_uri(self._written(digits), self._domain, self._domain_port)
 
-    def note(self, trouble: Cause | None) -> None:
-        """How a call went, seen from the trunk's side."""
+    @property
+    def ways(self) -> int:
+        return self._ways.count
+
+    @property
+    def way(self) -> str:
+        """The host that the next call goes to."""
+        return self._ways.hop.host
+
+    def note(self, trouble: Cause | None, hop: Hop | None = None) -> None:
+        """How a call went, seen from the trunk's side; `hop` is where it went first."""
+        if trouble is not None and hop is not None:
+            self._ways.doubt(hop, trouble)
         if self._health is not None:
             self._health.note(trouble)
 

@@ -34,6 +34,10 @@ class PlainRequests:
         self._call_id = agent.ids()
         self._cseq = 0
 
+    def move(self, hop: Hop) -> None:
+        """Whatever is sent from now on goes there."""
+        self._hop = hop
+
     def send(
         self,
         user: ExchangeUser,

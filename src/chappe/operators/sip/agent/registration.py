@@ -83,6 +83,11 @@ class Registration:
         self._set_timer(None)
         self._exchange = self._send(now_ms)
 
+    def move(self, hop: Hop) -> None:
+        """The registrar is asked at another address from the next time on."""
+        self._hop = hop
+        self._requests.move(hop)
+
     # What the exchange tells
 
     def on_provisional(self, exchange: Exchange, response: Response, now_ms: int) -> None:
