@@ -100,6 +100,9 @@ async def test_both_ends_hear_each_other_wherever_our_sockets_are(tmp_path: Path
         await caller.answered()
         await caller.until(lambda: loud(caller.heard))
         caller.say(SPEECH)
+        # It is on its way; what comes back meanwhile tells the time.
+        count = len(caller.packets)
+        await caller.until(lambda: len(caller.packets) >= count + 50)
         await until(lambda: [call["state"] for call in world.seen()] == ["talking"], "they talk")
         assert world.seen()[0]["phone"] == "+33612345678"
         caller.do(caller.call.hang_up)
