@@ -14,6 +14,7 @@ import structlog
 from chappe.calls.campaign import Campaign, Scripts, SoundMissing
 from chappe.calls.port import Script
 from chappe.clock import Clock
+from chappe.logs import Sparing
 from chappe.speech.port import LanguageUnknown, SpeechUnavailable, TextRefused
 from chappe.storage.database import StorageUnavailable
 
@@ -28,7 +29,8 @@ AGAIN_S: Final = 5.0
 """After a campaign could not be spoken."""
 AT_HAND_S: Final = 0.05
 """What is remembered, or read from the database, is there by then."""
-SILENT_MAX: Final = 1_000
+SILENT_MAX: Final = 100_000
+"""Campaigns that could not be spoken lately: whoever is forgotten is asked for again at once."""
 
 
 class PreparedScripts:
@@ -50,6 +52,7 @@ class PreparedScripts:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._of_account: Counter[int] = Counter()
         self._silent_until_s: OrderedDict[int, float] = OrderedDict()
+        self._unspoken = Sparing()
 
     def can_have(self, campaign: Campaign) -> bool:
         """Whether its script is ready, or may be made ready now."""
@@ -96,7 +99,14 @@ class PreparedScripts:
             return
         except (SpeechUnavailable, LanguageUnknown, TextRefused) as error:
             # It was spoken when it was accepted: the engine is away for now, or was changed meanwhile.
-            _log.warning("a campaign cannot be spoken now", campaign=campaign.id, reason=str(error))
+            kept_back = self._unspoken.kept_back(self._clock.monotonic_s())
+            if kept_back is not None:
+                _log.warning(
+                    "a campaign cannot be spoken now",
+                    campaign=campaign.id,
+                    reason=str(error),
+                    kept_back=kept_back,
+                )
         except SoundMissing:
             _log.error("a campaign's audio file is gone", campaign=campaign.id)
         except StorageUnavailable as error:

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from chappe.audio.sound import Converted
+from chappe.logs import Sparing
 from chappe.speech.port import Engine, LanguageUnknown, Piece, SpeechUnavailable
 from chappe.speech.text import clamped_rate, pieces_of
 from chappe.turns import Turns, TurnsBusy
@@ -36,6 +37,7 @@ class Speaker:
         self._known: OrderedDict[bytes, Converted] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[Converted]] = {}
         self._is_stopped = False
+        self._unspoken = Sparing()
         self._turns = {
             id(engine): Turns(engine.at_once, waiting_max_of_one=WAITING_OF_ONE_MAX, waiting_max=WAITING_MAX)
             for engine in self._engines
@@ -59,9 +61,14 @@ class Speaker:
             try:
                 return await self._spoken_by(engine, voice, pieces, rate, owner)
             except SpeechUnavailable as error:
-                _log.warning(
-                    "an engine does not speak; the next one is asked", engine=engine.name, reason=str(error)
-                )
+                kept_back = self._unspoken.kept_back(asyncio.get_running_loop().time())
+                if kept_back is not None:
+                    _log.warning(
+                        "an engine does not speak; the next one is asked",
+                        engine=engine.name,
+                        reason=str(error),
+                        kept_back=kept_back,
+                    )
                 failed = error
             except TurnsBusy as error:
                 raise SpeechUnavailable("too many texts wait to be spoken") from error

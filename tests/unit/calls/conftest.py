@@ -39,12 +39,14 @@ class QuickEngine:
     name = "quick"
     at_once = 100
     is_down = False
+    asked = 0
     hangs_on = "\0"
 
     def voice(self, lang: str) -> str | None:
         return lang
 
     async def speak(self, pieces: Sequence[Piece], voice: str, rate: float) -> Converted:
+        self.asked += 1
         if self.is_down:
             raise SpeechUnavailable("down")
         if pieces[0].text.startswith(self.hangs_on):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from chappe.accounts.create import create_account
 from chappe.calls.due import LANES_MAX, ROWS_MAX
 from chappe.calls.states import State
@@ -89,3 +91,20 @@ async def test_an_engine_that_hangs_holds_up_no_other_campaign(world: World) -> 
     await world.send(MOBILE, account_id=await other_account(world))
     taken = await world.trunk.until_taken(2)
     assert {order.number for order in taken} == {LANDLINE, MOBILE}
+
+
+async def test_an_engine_that_is_down_is_asked_once_for_each_campaign_until_some_time_has_passed(
+    world: World,
+) -> None:
+    world.engine.is_down = True
+    for index in range(30):
+        await world.send(MOBILE + index, text=f"Texte {index}")
+    async with asyncio.timeout(20):
+        while world.engine.asked < 30:
+            await asyncio.sleep(0.001)
+    await world.nothing_more()
+    assert world.engine.asked == 30
+    world.engine.is_down = False
+    world.clock.ms += 5_000
+    world.delivery._dispatcher.wake()
+    await world.trunk.until_taken(6)  # account_calls_max
