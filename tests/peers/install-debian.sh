@@ -20,6 +20,8 @@ sipp                                sip-tester
 baresip                             baresip-core
 espeak-ng                           espeak-ng
 strace                              strace
+cc                                  gcc
+pkg:libc6-dev                       libc6-dev
 ip                                  iproute2
 chromium                            chromium
 '

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from typing import Final
+
+from chappe.operators import names
 
 LOOK_UP_S: Final = 60.0
 """How long what was found is used."""
@@ -19,10 +20,10 @@ async def addresses_of(host: str) -> tuple[str, ...] | None:
         return (str(address),)
     try:
         async with asyncio.timeout(LOOK_UP_S_MAX):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except (OSError, TimeoutError, UnicodeError):
+            found = await names.addresses_of(host)
+    except (OSError, TimeoutError):
         return None
-    addresses = (str(address) for item in found if (address := plain(str(item[4][0]))) is not None)
+    addresses = (str(address) for item in found if (address := plain(item)) is not None)
     return tuple(dict.fromkeys(addresses))
 
 

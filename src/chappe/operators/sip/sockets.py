@@ -13,10 +13,11 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import structlog
 
+from chappe.operators import names
 from chappe.operators.sip import lookup
 from chappe.operators.sip.agent.agent import UserAgent
 from chappe.operators.sip.agent.events import Event
@@ -233,10 +234,10 @@ class SipSockets(asyncio.DatagramProtocol):
                 assert self._udp is not None
                 family = self._udp.get_extra_info("socket").family
                 async with asyncio.timeout(CONNECT_S_MAX):
-                    found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
+                    found = await names.addresses_of(host, family)
                 if len(self._names) >= NAMES_MAX:
                     self._names.clear()
-                self._names[host] = (self._loop.time() + NAME_S, cast(str, found[0][4][0]))
+                self._names[host] = (self._loop.time() + NAME_S, found[0])
             else:
                 await self._connect(place)
         except (OSError, TimeoutError, ValueError) as error:

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 
 import structlog
 
+from chappe.operators.names import connected
 from chappe.operators.smpp.binds import Bind, BindReceiver, BindTransceiver, BindTransmitter, Outbind, Unbind
 from chappe.operators.smpp.connection import Connection
 from chappe.operators.smpp.constants import command_name, status_name
@@ -170,11 +171,11 @@ class Link:
         operator = self._operator
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
-                _, connection = await asyncio.get_running_loop().create_connection(
+                connection = await connected(
                     lambda: Connection(self, Role.ESME, self._session_settings),
                     operator.host,
                     operator.port,
-                    ssl=self._tls,
+                    self._tls,
                 )
         except TimeoutError:
             self._log.warning("the operator does not answer", host=operator.host, port=operator.port)
