@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chappe.accounts.check import without_owner
 from chappe.credit.money import exact_text
 from chappe.messages.accept import CAUSE_REFUND, CAUSE_SEND
 from chappe.messages.states import State
@@ -97,11 +98,7 @@ _LEFT_EARLY = (
     "SELECT DISTINCT s.message_id, s.number FROM messages m JOIN submissions s ON s.message_id = m.id"
     " WHERE m.due_at_ms IS NOT NULL AND s.left_at_ms < m.due_at_ms ORDER BY s.message_id, s.number"
 )
-_OWNERS = (
-    ("a message", "SELECT x.account_id FROM messages x"),
-    ("an opt-out", "SELECT x.account_id FROM optouts x"),
-    ("an event", "SELECT x.account_id FROM events x"),
-)
+_OWNED = {"a message": "messages", "an opt-out": "optouts", "an event": "events"}
 _FOREIGN_REPLIES = (
     "SELECT r.id, r.account_id, m.account_id FROM replies r JOIN messages m ON m.id = r.message_id"
     " WHERE r.account_id <> m.account_id ORDER BY r.id"
@@ -185,10 +182,6 @@ def _rules(reader: Reader, clocks_ms: int) -> Iterator[str]:
 
 def _owners(reader: Reader) -> Iterator[str]:
     """Invariant 6: everything has an owner that exists, and only one."""
-    for what, query in _OWNERS:
-        for (account_id,) in reader.stream(
-            f"{query} LEFT JOIN accounts a ON a.id = x.account_id WHERE a.id IS NULL GROUP BY x.account_id"
-        ):
-            yield f"invariant 6: {what} belongs to account {account_id}, which does not exist"
+    yield from without_owner(reader, _OWNED)
     for reply_id, account_id, owner_id in reader.stream(_FOREIGN_REPLIES):
         yield f"invariant 6: reply {reply_id} belongs to account {account_id}, its message to account {owner_id}"

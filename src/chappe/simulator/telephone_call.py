@@ -15,7 +15,7 @@ from chappe.operators.sip.agent.incoming import IncomingCall
 from chappe.operators.sip.agent.states import CallState
 from chappe.operators.sip.errors import LocalError, RemoteError
 from chappe.operators.sip.media.library import SILENCE
-from chappe.operators.sip.media.messages import Closed, Connect, Heard, Opened, Play, Record, Refused, Talk
+from chappe.operators.sip.media.messages import Closed, Heard, Opened, Play, Record, Refused, Talk, connect_of
 from chappe.operators.sip.media.messages import Event as MediaEvent
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
 from chappe.operators.sip.sdp.description import SessionDescription, parse_description
@@ -145,21 +145,7 @@ class TelephoneCall:
         if stream is None:
             return
         self._codec = session.codec
-        self._media.tell(
-            Connect(
-                stream,
-                session.host,
-                session.port,
-                session.rtcp_port,
-                session.codec,
-                session.payload_type,
-                dict(session.receives),
-                session.events_send,
-                session.events_receive,
-                session.ptime_ms,
-                session.may_send,
-            )
-        )
+        self._media.tell(connect_of(stream, session))
         # Before the caller knows that it was answered: not a word is missed.
         self._media.tell(Record(stream, round(CALL_S_MAX * 1000)))
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from chappe.operators.sip.agent.call import Call
 from chappe.operators.sip.element import SipElement
 from chappe.operators.sip.errors import RemoteError
-from chappe.operators.sip.media.messages import Closed, Command, Connect, Event, Opened, Refused
+from chappe.operators.sip.media.messages import Closed, Command, Event, Opened, Refused, connect_of
 from chappe.operators.sip.rtp.latch import Policy
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
 from chappe.operators.sip.sdp.description import Direction, SessionDescription, parse_description
@@ -132,19 +132,4 @@ class Leg:
         self.session = session
         if self.stream is None:
             return
-        self.tell(
-            Connect(
-                self.stream,
-                session.host,
-                session.port,
-                session.rtcp_port,
-                session.codec,
-                session.payload_type,
-                dict(session.receives),
-                session.events_send,
-                session.events_receive,
-                session.ptime_ms,
-                session.may_send,
-                self._policy,
-            )
-        )
+        self.tell(connect_of(self.stream, session, self._policy))

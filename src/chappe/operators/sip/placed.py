@@ -20,7 +20,7 @@ from chappe.operators.sip.agent.outgoing import OutgoingCall
 from chappe.operators.sip.agent.states import CallState
 from chappe.operators.sip.conversation import Conversation
 from chappe.operators.sip.errors import LocalError, RemoteError
-from chappe.operators.sip.media.messages import Closed, Connect, Detected, Opened, Played, Refused
+from chappe.operators.sip.media.messages import Closed, Detected, Opened, Played, Refused, connect_of
 from chappe.operators.sip.media.messages import Event as MediaEvent
 from chappe.operators.sip.results import is_trunk_trouble, result_of
 from chappe.operators.sip.sdp.audio import AudioSession, CodecName, Endpoint
@@ -273,22 +273,7 @@ class PlacedCall:
             self._conversation.on_held()
         if self._stream is None:
             return
-        self._element.media.tell(
-            Connect(
-                self._stream,
-                session.host,
-                session.port,
-                session.rtcp_port,
-                session.codec,
-                session.payload_type,
-                dict(session.receives),
-                session.events_send,
-                session.events_receive,
-                session.ptime_ms,
-                session.may_send,
-                self._trunk.settings.rtp_from,
-            )
-        )
+        self._element.media.tell(connect_of(self._stream, session, self._trunk.settings.rtp_from))
 
     def _part(self, q850: int, text: str = "") -> None:
         """Ends the SIP call, whatever state it is in; its last event follows."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from chappe.operators.sip.rtp.latch import Policy
-from chappe.operators.sip.sdp.audio import CodecName
+from chappe.operators.sip.sdp.audio import AudioSession, CodecName
 
 MESSAGE_OCTETS_MAX = 1 << 20
 """One message on the pipe."""
@@ -52,6 +52,24 @@ class Connect(msgspec.Struct, frozen=True, tag=True):
     ptime_ms: int
     may_send: bool
     policy: Policy = "any"
+
+
+def connect_of(stream: int, session: AudioSession, policy: Policy = "any") -> Connect:
+    """What was agreed with a peer, for its stream."""
+    return Connect(
+        stream,
+        session.host,
+        session.port,
+        session.rtcp_port,
+        session.codec,
+        session.payload_type,
+        dict(session.receives),
+        session.events_send,
+        session.events_receive,
+        session.ptime_ms,
+        session.may_send,
+        policy,
+    )
 
 
 class Talk(msgspec.Struct, frozen=True, tag=True):
