@@ -49,7 +49,7 @@ class AnsweringDetector:
             return
         slot = self._free.pop()
         self._slot_of[stream], self._stream_of[slot] = slot, stream
-        self._inflows[stream] = Inflow()
+        self._inflows[stream] = Inflow(slot)
         self._spectrum.reset(slot)
         self._voice.reset(slot)
         self._noise.reset(slot)
@@ -72,25 +72,28 @@ class AnsweringDetector:
             inflow = inflows.get(stream)
             if inflow is not None:
                 inflow.add(octets if codec == "PCMA" else octets.translate(FROM_ULAW), gap)
-        waiting: list[tuple[int, Inflow]] = []
-        for stream, inflow in inflows.items():
+        waiting: list[Inflow] = []
+        for inflow in inflows.values():
             inflow.tick()
             if inflow.frames:
-                waiting.append((self._slot_of[stream], inflow))
+                waiting.append(inflow)
         for _ in range(FRAMES_A_TICK_MAX):
             if not waiting:
                 break
-            at = np.array([slot for slot, _ in waiting], np.intp)
-            self._round(at, [inflow.frames.popleft() for _, inflow in waiting], findings)
-            waiting = [(slot, inflow) for slot, inflow in waiting if inflow.frames]
+            at = np.array([inflow.slot for inflow in waiting], np.intp)
+            self._round(at, [inflow.frames.popleft() for inflow in waiting], findings)
+            waiting = [inflow for inflow in waiting if inflow.frames]
         return findings
 
     def _round(self, at: Indexes, frames: list[bytes], findings: list[Finding]) -> None:
         """One frame of each slot."""
-        is_lost = np.array([frame is LOST for frame in frames], np.bool_)
-        is_quiet = np.array([frame is QUIET for frame in frames], np.bool_)
-        is_audio = ~(is_lost | is_quiet)
-        if not is_audio.all():
+        if min(map(len, frames)) == FRAME_OCTETS:
+            is_audio = np.ones(len(at), np.bool_)
+            is_lost = is_quiet = ~is_audio
+        else:
+            is_lost = np.array([frame is LOST for frame in frames], np.bool_)
+            is_quiet = np.array([frame is QUIET for frame in frames], np.bool_)
+            is_audio = ~(is_lost | is_quiet)
             frames = [NO_SOUND if frame is LOST or frame is QUIET else frame for frame in frames]
         voice, tones, verdicts = self._voice, self._tones, self._verdicts
         spectra = self._spectrum.analyse(at, frames)

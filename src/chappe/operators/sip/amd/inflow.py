@@ -22,11 +22,12 @@ QUIET: Final = b"quiet"
 
 
 class Inflow:
-    """Frames in A-law: `FRAME_OCTETS` octets each, or `LOST`, or `QUIET`."""
+    """Frames in A-law: `FRAME_OCTETS` octets each, or `LOST`, or `QUIET`. `slot` is its owner's."""
 
-    __slots__ = ("_behind", "_rest", "frames")
+    __slots__ = ("_behind", "_rest", "frames", "slot")
 
-    def __init__(self) -> None:
+    def __init__(self, slot: int = 0) -> None:
+        self.slot = slot
         self.frames: deque[bytes] = deque()
         self._rest = b""
         self._behind = 0
@@ -37,8 +38,12 @@ class Inflow:
         if gap:
             self._fill(min((gap + FRAME_OCTETS // 2) // FRAME_OCTETS, self._behind))
         frames = self.frames
-        if not self._rest and len(octets) == FRAME_OCTETS:
-            self._take(octets)
+        if len(octets) == FRAME_OCTETS and not self._rest:
+            # As `_take`, without the call: nearly all are so.
+            if len(frames) < WAITING_FRAMES_MAX:
+                frames.append(octets)
+                if self._behind > -WAITING_FRAMES_MAX:
+                    self._behind -= 1
             return
         octets = self._rest + octets
         end = len(octets) - len(octets) % FRAME_OCTETS

@@ -24,9 +24,8 @@ class Noise:
         self._smooth: Floats = np.zeros((slots, BANDS), np.float32)
         self._least: Floats = np.zeros((slots, PARTS, BANDS), np.float32)
         self._floor: Floats = np.zeros((slots, BANDS), np.float32)
-        self.reset(slice(None))
 
-    def reset(self, slot: int | slice) -> None:
+    def reset(self, slot: int) -> None:
         self._smooth[slot] = 0
         self._least[slot] = np.inf
         self._floor[slot] = self._parameters.floor_dbov

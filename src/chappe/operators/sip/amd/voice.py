@@ -81,9 +81,8 @@ class Voice:
         self._seen_harmonies: Floats = np.zeros((slots, HARMONIES), np.float32)
         self._is_sound: NDArray[np.bool_] = np.zeros((slots, RECENT), np.bool_)
         """Whether one of the last frames was audio that may be speech."""
-        self.reset(slice(None))
 
-    def reset(self, slot: int | slice) -> None:
+    def reset(self, slot: int) -> None:
         self.taken[slot] = self.voiced[slot] = self.strong[slot] = self._base[slot] = 0
         self.first[slot] = self.last[slot] = -1
         self.strength[slot] = self.spread_db[slot] = self.noise_harmony[slot] = 0

@@ -15,8 +15,8 @@ from chappe.operators.sip.media.detector import Detector
 from chappe.operators.sip.media.engine import Engine
 from chappe.operators.sip.media.ports import Ports
 
-DETECTORS = 4
-"""They share the streams, and have their turns 5 ms apart."""
+DETECTORS = 8
+"""They share the streams, and have their turns 2 or 3 ms apart."""
 
 
 def main(arguments: list[str]) -> int:
@@ -25,10 +25,11 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    _take_precedence()
     # numpy's matrices are small here: threads would only wait for each other, on cores that others need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     detectors = [_made(factory[0]) for _ in range(DETECTORS)] if factory else []
+    # Not before: what takes so long would hold up the audio of a process that runs already.
+    _take_precedence()
     engine = Engine(socket.socket(fileno=int(descriptor)), Ports(host, int(first), int(last)), detectors)
     # Reference counts free what streams leave; a collection would stop all of them for tens of milliseconds.
     gc.collect()

@@ -7,8 +7,8 @@ from typing import Final
 
 from chappe.operators.sip.media.detector import Detector, Finding, Piece
 
-STREAMS: Final = 250
-"""Of one detector, before the next one is asked: some 2 ms of work at a time."""
+STREAMS: Final = 125
+"""Of one detector, before the next one is asked: some 1 ms of work at a time."""
 
 
 class Ear:
