@@ -53,6 +53,8 @@ TICK_NS: Final = 1_000_000
 DETECT_TICKS: Final = 20
 REPORT_MS: Final = 5_000
 READ_OCTETS: Final = 2048
+COMMAND_OCTETS: Final = 8192
+"""Of commands, read at a time: some 1 ms of work; a thousand calls that begin at once wait for one another."""
 READY_MAX: Final = 64
 """Sockets that are read between two looks at the clock: some 0.3 ms."""
 BEHIND_TICKS_MAX: Final = 200
@@ -229,7 +231,7 @@ class Engine:
 
     def _read_control(self, now_ms: float) -> None:
         try:
-            data = self._control.recv(1 << 16)
+            data = self._control.recv(COMMAND_OCTETS)
         except BlockingIOError:
             return
         except OSError as error:
