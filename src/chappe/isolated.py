@@ -132,7 +132,9 @@ def _serve(function: Callable[[bytes], bytes], source: BinaryIO, sink: BinaryIO)
 
 def main(name: str) -> None:
     """The process's own life: until its input ends, which it does when the server is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then ends us
+    # Ctrl-C, and the SIGTERM to all processes of a service, are for the server, which then ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(5)  # a call under way goes before a file that waits to be converted
     module, _, attribute = name.partition(":")
     function: Callable[[bytes], bytes] = getattr(importlib.import_module(module), attribute)

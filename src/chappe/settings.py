@@ -388,7 +388,13 @@ def _verify(settings: Settings) -> None:
             _verify_smpp(operator)
         elif operator.kind == "sip":
             _verify_sip(operator)
-    fault = fault_of_numbers(settings.numbers, has_trunk="sip" in kinds.values())
+    prefixes = [route.prefix for route in settings.routes if route.product == "voice"]
+    fault = fault_of_numbers(
+        settings.numbers,
+        has_trunk="sip" in kinds.values(),
+        # Without a route every number is that of a built-in telephone.
+        called_prefixes=prefixes or ([""] if settings.simulator.enabled else []),
+    )
     if fault is not None:
         raise SettingsRefused(fault)
 

@@ -85,8 +85,12 @@ def fault_of_voice(voice: VoiceSettings) -> str | None:
     return None
 
 
-def fault_of_numbers(numbers: Sequence[NumberSettings], *, has_trunk: bool) -> str | None:
-    """What is wrong with them, in one clear line; None where nothing is. `has_trunk`: an operator of kind sip is there."""
+def fault_of_numbers(
+    numbers: Sequence[NumberSettings], *, has_trunk: bool, called_prefixes: Sequence[str]
+) -> str | None:
+    """What is wrong with them, in one clear line; None where nothing is. `has_trunk`: an operator of kind sip is there.
+    `called_prefixes`: what the numbers begin with that can be called.
+    """
     if numbers and not has_trunk:
         return "[[numbers]] need an [[operators]] of kind sip: no call comes in without one"
     if len(numbers) > NUMBERS_MAX:
@@ -96,6 +100,9 @@ def fault_of_numbers(numbers: Sequence[NumberSettings], *, has_trunk: bool) -> s
         fault = _fault_of(number)
         if fault is None and number.number in seen:
             fault = "it is there twice"
+        if fault is None and number.action == "forward" and number.via == "bridge":
+            if not number.to.startswith(tuple(called_prefixes)):
+                fault = f"no route for voice leads to {number.to}, which it is forwarded to"
         if fault is not None:
             return f"number {number.number!r}: {fault}"
         seen.add(number.number)

@@ -217,6 +217,15 @@ WRONG_NUMBERS = {
         "record is for the action forward",
     ),
     "a forward to nobody": (number('"33162001122"', "forward"), "to is ''"),
+    "a forward that no route leads to": (
+        number('"33162001122"', "forward")
+        + 'to = "33612345678"\n[[routes]]\nproduct = "voice"\nprefix = "49"\noperators = ["t"]',
+        "no route for voice leads to 33612345678",
+    ),
+    "a forward that nothing takes": (
+        number('"33162001122"', "forward") + 'to = "33612345678"\n[simulator]\nenabled = false',
+        "no route for voice leads to 33612345678",
+    ),
     "a forward to itself": (number('"33162001122"', "forward") + 'to = "33162001122"', "forwarded to itself"),
     "forwards in a circle": (
         number('"33162001120"', "forward")
@@ -252,6 +261,18 @@ def test_numbers_are_refused_with(tmp_path: Path, wrong: str) -> None:
         load(tmp_path, TRUNK + toml)
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        'via = "302"\n[simulator]\nenabled = false',
+        '[[routes]]\nproduct = "voice"\nprefix = "336"\noperators = ["t"]',
+    ],
+)
+def test_a_forward_that_can_be_made_is_taken(tmp_path: Path, elsewhere: str) -> None:
+    toml = TRUNK + number('"33162001122"', "forward") + 'to = "33612345678"\n' + elsewhere
+    assert load(tmp_path, toml).numbers[0].to == "33612345678"
 
 
 def test_forwards_that_end_are_no_circle(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from chappe.calls.arriving import (
 )
 from chappe.calls.greetings import Greetings
 from chappe.calls.numbers import NumberRule, Numbers
-from chappe.calls.recordings import Retention, purge, stored_octets
+from chappe.calls.recordings import OCTETS_PER_MS, Retention, purge, stored_octets
 from chappe.storage.database import OutcomeUnknown, StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
@@ -136,12 +136,13 @@ class ArrivalsStored:
 
     async def heard(self, call: Arriving, piece: Heard) -> None:
         """See the port."""
-        now_ms = self._store.clock.now_ms()
+        # The first piece comes when it is whole, or at the end.
+        began_at_ms = self._store.clock.now_ms() - len(piece.octets) // OCTETS_PER_MS
 
         def unit(tx: Transaction) -> None:
             if tx.one(_IS_UNDER_WAY, (call.id,)) is None:
                 return  # others took us for dead, and settled it
-            tx.run(_BEGIN, (call.id, now_ms))
+            tx.run(_BEGIN, (call.id, began_at_ms))
             if tx.run(_PIECE, (call.id, piece.number, piece.law, piece.octets)):
                 tx.run(_GROW, (len(piece.octets), call.id))
 

@@ -139,6 +139,8 @@ async def test_a_recording_is_its_pieces_and_a_piece_that_comes_twice_counts_onc
     (recording,) = await world.recordings()
     assert (recording["state"], recording["durationMs"]) == ("complete", 1500)
     assert (recording["caller"], recording["number"]) == (None, f"+{RECORDS}")
+    # The first piece is a second of what had been said until it came.
+    assert recording["beganAtMs"] == call.at_ms - 1000
     assert (await world.history())[0]["recordedMs"] == 1500
     saved = await world.administration.carry_out(RecordingSave(call.id))
     with wave.open(io.BytesIO(__import__("base64").b64decode(saved["wav"]))) as file:

@@ -217,6 +217,18 @@ async def test_when_the_process_dies_its_streams_are_lost_and_it_comes_back(medi
     assert (await one.told(Played)).is_complete
 
 
+async def test_a_signal_to_stop_that_reaches_the_process_too_leaves_its_streams_to_the_server(media):
+    one, other = await joined(media)
+    sound = media.load({"PCMA": SOUND})
+    assert media.process is not None
+    for name in (signal.SIGTERM, signal.SIGINT):
+        os.kill(media.process.pid, name)
+    media.tell(Talk(one.number))
+    media.tell(Play(one.number, sound))
+    assert (await one.told(Played)).is_complete
+    assert media.process.poll() is None
+
+
 async def test_a_process_that_cannot_start_is_told():
     media = MediaProcess("192.0.2.1")
     async with asyncio.timeout(WAIT_S_MAX):

@@ -21,8 +21,10 @@ DETECTORS = 8
 
 def main(arguments: list[str]) -> int:
     descriptor, host, first, last, *factory = arguments
-    # The server's Ctrl-C reaches us too; the pipe tells when it is time to go.
+    # The server's Ctrl-C reaches us too, as does the SIGTERM with which a service is stopped; calls are to be ended in
+    # order first. The pipe tells when it is time to go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # numpy's matrices are small here: threads would only wait for each other, on cores that others need.
