@@ -100,9 +100,9 @@ def fault_of_numbers(
         fault = _fault_of(number)
         if fault is None and number.number in seen:
             fault = "it is there twice"
-        if fault is None and number.action == "forward" and number.via == "bridge":
-            if not number.to.startswith(tuple(called_prefixes)):
-                fault = f"no route for voice leads to {number.to}, which it is forwarded to"
+        is_bridged = number.action == "forward" and number.via == "bridge"
+        if fault is None and is_bridged and not number.to.startswith(tuple(called_prefixes)):
+            fault = f"no route for voice leads to {number.to}, which it is forwarded to"
         if fault is not None:
             return f"number {number.number!r}: {fault}"
         seen.add(number.number)

@@ -67,7 +67,9 @@ async def test_a_process_that_died_between_two_calls_is_started_again(isolated: 
     assert int((await isolated.run(b"a")).rpartition(b" ")[2]) != pid
 
 
-async def test_a_signal_to_stop_that_reaches_the_process_too_is_left_to_the_server(isolated: Isolated) -> None:
+async def test_a_signal_to_stop_that_reaches_the_process_too_is_left_to_the_server(
+    isolated: Isolated,
+) -> None:
     pid = int((await isolated.run(b"a")).rpartition(b" ")[2])
     for name in (signal.SIGTERM, signal.SIGINT):
         os.kill(pid, name)

@@ -218,7 +218,7 @@ async def test_when_the_process_dies_its_streams_are_lost_and_it_comes_back(medi
 
 
 async def test_a_signal_to_stop_that_reaches_the_process_too_leaves_its_streams_to_the_server(media):
-    one, other = await joined(media)
+    one, _other = await joined(media)
     sound = media.load({"PCMA": SOUND})
     assert media.process is not None
     for name in (signal.SIGTERM, signal.SIGINT):
