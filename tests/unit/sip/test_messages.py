@@ -283,3 +283,13 @@ def test_challenges_and_answers():
     ):
         with pytest.raises(RemoteError):
             parse_credentials(wrong)
+
+
+def test_a_tag_follows_a_semicolon_without_a_parameter_and_can_be_read():
+    octets = (
+        b"BYE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n"
+        b"To: <sip:b@h> ; \r\nCall-ID: x\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = read(octets).respond(481, tag="t1")
+    assert answer.first("To") == "<sip:b@h>;tag=t1"
+    assert parse_message(answer.encode()) is not None

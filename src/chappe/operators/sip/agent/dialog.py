@@ -8,7 +8,7 @@ from typing import Final
 
 from chappe.operators.sip.errors import RemoteError
 from chappe.operators.sip.hop import Hop
-from chappe.operators.sip.syntax.address import Address, parse_address
+from chappe.operators.sip.syntax.address import Address, parse_address, tagged
 from chappe.operators.sip.syntax.message import Header, Request, Response
 from chappe.operators.sip.syntax.uri import DEFAULT_PORTS, SipUri, Uri
 
@@ -159,7 +159,7 @@ def dialog_of_request(request: Request, local_tag: str, hop: Hop) -> Dialog:
     to = request.first("To") or ""
     return Dialog(
         request.call_id,
-        to if parse_address(to).tag else f"{to};tag={local_tag}",
+        to if parse_address(to).tag else tagged(to, local_tag),
         local_tag,
         request.first("From") or "",
         request.from_.tag,

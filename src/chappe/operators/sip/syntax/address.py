@@ -63,6 +63,12 @@ def _parse(text: str) -> Address:
 _remembered: Final = lru_cache(maxsize=REMEMBERED_MAX)(_parse)
 
 
+def tagged(text: str, tag: str) -> str:
+    """An address as its peer wrote it, with a tag behind it. A semicolon without a parameter is not repeated."""
+    written = text.rstrip("; \t")
+    return f"{written};tag={tag}"
+
+
 def parse_addresses(text: str) -> list[Address]:
     """A comma-separated list of addresses; empty places in it are left out."""
     addresses: list[Address] = []

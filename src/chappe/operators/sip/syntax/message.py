@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chappe.operators.sip.errors import LocalError, MessageError, RemoteError
-from chappe.operators.sip.syntax.address import Address, parse_address, parse_addresses
+from chappe.operators.sip.syntax.address import Address, parse_address, parse_addresses, tagged
 from chappe.operators.sip.syntax.credentials import Credentials, parse_credentials
 from chappe.operators.sip.syntax.fields import (
     SINGLE,
@@ -225,7 +225,7 @@ class Request(Message):
                 echoed.append(("Via", f"{via}{comma}{others}"))
                 via = None
             elif name == "To" and tag and not self.to.tag:
-                echoed.append(("To", f"{value};tag={tag}"))
+                echoed.append(("To", tagged(value, tag)))
             else:
                 echoed.append((name, value))
         if self.method == "INVITE" and 100 < status < 300:
@@ -307,7 +307,7 @@ def refusal(error: MessageError, tag: str, via: Via | None = None) -> Response |
             via = None
         elif name in _ANSWER_ECHOES and name not in (field for field, _ in echoed):
             has_tag = name != "To" or re.search(r";[ \t]*+tag[ \t]*+=", value, re.IGNORECASE)
-            echoed.append((name, value if has_tag else f"{value};tag={tag}"))
+            echoed.append((name, value if has_tag else tagged(value, tag)))
     return Response(error.status, echoed)
 
 
