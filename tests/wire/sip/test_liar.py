@@ -68,7 +68,7 @@ async def test_whatever_a_trunk_says_and_when_every_call_ends_and_nothing_is_lef
     )
     trunk = SipTrunk(settings, element, SystemClock())
     # It counts as up whatever it answers, so that more may go wrong.
-    monkeypatch.setattr(trunk, "note", lambda trouble: None)
+    monkeypatch.setattr(trunk, "note", lambda trouble, hop=None: None)
     outcomes = Outcomes()
     await trunk.start(outcomes, lambda: None)
     parts.push_async_callback(trunk.stop)
