@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.clocked import until
 from tests.support.server import ChappeServer
+from tests.support.wire import call
 from tests.wire.voice.conftest import VoiceCustomer
 
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"
@@ -23,6 +24,8 @@ TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ"
         ("webhook list", "ID|KIND|STATE|ATTEMPTS|LAST RESULT|SETTLED OR NEXT|ACCOUNT|URL"),
         ("recording list", "ID BEGAN CALLER NUMBER DURATION STATE"),
         ("call incoming", "ID BEGAN CALLER NUMBER ACTION RESULT"),
+        ("call list", "CAMPAIGN ACCEPTED ACCOUNT KIND STATE DELIVERED EUR"),
+        ("message list", "MESSAGE ACCEPTED ACCOUNT STATE DELIVERED EUR"),
     ],
 )
 def test_every_list_has_a_head_with_as_many_columns_as_its_lines(
@@ -85,3 +88,51 @@ def _until_shown(wire_server: ChappeServer, campaign: str, pattern: str) -> None
         lambda: re.search(pattern, wire_server.run("call", "show", campaign)) is not None,
         f"it shows {pattern}",
     )
+
+
+def test_the_campaigns_of_an_account_are_listed_the_newest_first(wire_server: ChappeServer) -> None:
+    customer, other = VoiceCustomer(wire_server), VoiceCustomer(wire_server)
+    other.tts(phoneNumbers="0600000002").json()
+    first = customer.tts(phoneNumbers="0600000002,0600000000").json()["campaignId"]
+    later = customer.tts(phoneNumbers="0600000000", scheduledDate="2099-12-31 10:30:00").json()["campaignId"]
+    gone = customer.tts(phoneNumbers="0600000000", scheduledDate="2099-12-31 10:30:00").json()["campaignId"]
+    assert customer.cancel(gone).json()["success"]
+
+    def listed() -> list[list[str]]:
+        words = ("call", "list", "--account", customer.email)
+        return [line.split("\t") for line in wire_server.run(*words).splitlines()[1:]]
+
+    until(lambda: listed()[-1][4].startswith("ended "), "the first campaign ends")
+    assert [line[0] for line in listed()] == [gone, later, first]
+    assert [line[4].split()[0] for line in listed()] == ["cancelled", "due", "ended"]
+    assert listed()[-1][5] == "1 of 2"
+    assert len(wire_server.run("call", "list", "--account", customer.email, "--limit", "1").splitlines()) == 2
+    wire_server.run("call", "list", "--account", "nobody@example.fr", exit_code=1)
+
+
+def test_the_messages_of_an_account_are_listed_the_newest_first(wire_server: ChappeServer) -> None:
+    customer = VoiceCustomer(wire_server)
+    sent = [
+        call(
+            wire_server.base_url,
+            "/sms/v1/send",
+            method="POST",
+            body=json.dumps({"apiKey": customer.key, "phoneNumbers": numbers, "message": "Bonjour"} | more),
+        ).json["message_id"]
+        for numbers, more in (
+            ("0600000000,0600000002", {}),
+            ("0600000000", {"scheduledDeliveryDate": "31/12/2099", "time": 10, "minute": 30}),
+        )
+    ]
+
+    def listed() -> list[list[str]]:
+        words = ("message", "list", "--account", customer.email)
+        return [line.split("\t") for line in wire_server.run(*words).splitlines()[1:]]
+
+    until(lambda: listed()[-1][3] == "ended", "the first message ends")
+    assert [(line[0], line[3].split()[0], line[4]) for line in listed()] == [
+        (str(sent[1]), "due", "0 of 1"),
+        (str(sent[0]), "ended", "1 of 2"),
+    ]
+    everyone = json.loads(wire_server.run("message", "list", "--json"))["messages"]
+    assert {each["email"] for each in everyone} >= {customer.email}

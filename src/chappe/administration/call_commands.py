@@ -9,10 +9,10 @@ import msgspec
 
 from chappe.accounts.find import account_by_email
 from chappe.administration.refused import CommandRefused
-from chappe.administration.shown_history import shown_campaign
+from chappe.administration.shown_history import shown_campaign, shown_campaign_line
 from chappe.administration.shown_incoming import shown_incoming, shown_recording
 from chappe.calls.callers import CallersFull, add_caller, callers_of, may_show, remove_caller
-from chappe.calls.history import campaign_history
+from chappe.calls.history import campaign_history, latest_campaigns
 from chappe.calls.recordings import (
     RecordingUnknown,
     all_recordings,
@@ -21,16 +21,24 @@ from chappe.calls.recordings import (
     wav_of,
 )
 from chappe.numbers.parse import Refusal, read
+from chappe.storage.database import Reader
 from chappe.storage.store import Store
 
 Result = dict[str, Any]
-INCOMING_MAX: Final = 10_000
+LISTED_MAX: Final = 10_000
 
 
 class CallShow(msgspec.Struct, tag="call.show", frozen=True):
     """The history of a campaign: its callees, every call, how it ended. Never its text."""
 
     campaign_id: str
+
+
+class CallList(msgspec.Struct, tag="call.list", frozen=True):
+    """The newest campaigns, of one account or of all."""
+
+    email: str | None = None
+    limit: int = 100
 
 
 class CallIncoming(msgspec.Struct, tag="call.incoming", frozen=True):
@@ -64,11 +72,13 @@ class CallerChange(msgspec.Struct, tag="caller.change", frozen=True):
     remove: str | None = None
 
 
-async def carry_out_call(store: Store, command: CallShow | CallIncoming | CallerChange) -> Result:
+async def carry_out_call(store: Store, command: CallShow | CallList | CallIncoming | CallerChange) -> Result:
     """The result to print; raises `CommandRefused`."""
     match command:
         case CallShow():
             return await _call(store, command.campaign_id)
+        case CallList():
+            return {"campaigns": await _list(store, command)}
         case CallIncoming():
             return {"calls": await _incoming(store, command)}
         case CallerChange():
@@ -101,11 +111,23 @@ async def _call(store: Store, campaign_id: str) -> Result:
     return shown_campaign(found)
 
 
+async def _list(store: Store, command: CallList) -> list[Result]:
+    if command.limit < 1:
+        raise CommandRefused("--limit is at least 1")
+
+    def read_lines(reader: Reader) -> list[Result]:
+        account_id = None if command.email is None else account_by_email(reader, command.email).id
+        lines = latest_campaigns(reader, account_id, min(command.limit, LISTED_MAX))
+        return [shown_campaign_line(line) for line in lines]
+
+    return await store.database.scan(read_lines)
+
+
 async def _incoming(store: Store, command: CallIncoming) -> list[Result]:
     if command.limit < 1:
         raise CommandRefused("--limit is at least 1")
     number = None if command.number is None else int(_digits(command.number))
-    limit = min(command.limit, INCOMING_MAX)
+    limit = min(command.limit, LISTED_MAX)
     calls = await store.database.scan(lambda reader: incoming_calls(reader, number, limit))
     return [shown_incoming(call) for call in calls]
 

@@ -16,8 +16,10 @@ from chappe.accounts.find import account_by_email, all_accounts
 from chappe.accounts.keys import current_key, rotate_key
 from chappe.accounts.top_up import top_up
 from chappe.administration.call_commands import (
+    LISTED_MAX,
     CallerChange,
     CallIncoming,
+    CallList,
     CallShow,
     RecordingDelete,
     RecordingList,
@@ -26,7 +28,7 @@ from chappe.administration.call_commands import (
     carry_out_recording,
 )
 from chappe.administration.refused import CommandRefused
-from chappe.administration.shown_history import shown_history
+from chappe.administration.shown_history import shown_history, shown_message_line
 from chappe.audio.files import (
     AudioFile,
     AudioFileUnknown,
@@ -50,7 +52,7 @@ from chappe.credit.prices import (
     stored_prices,
 )
 from chappe.messages.check import breaches_of_messages
-from chappe.messages.history import history
+from chappe.messages.history import history, latest_messages
 from chappe.messages.outcomes import CLOCKS_MS
 from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable
 from chappe.storage.store import Store
@@ -142,6 +144,13 @@ class MessageShow(msgspec.Struct, tag="message.show", frozen=True):
     number: str | None = None
 
 
+class MessageList(msgspec.Struct, tag="message.list", frozen=True):
+    """The newest messages, of one account or of all."""
+
+    email: str | None = None
+    limit: int = 100
+
+
 class AudioList(msgspec.Struct, tag="audio.list", frozen=True):
     """Audio files of every account, oldest first; of one state or of all."""
 
@@ -177,10 +186,12 @@ Command = (
     | WebhookList
     | WebhookReplay
     | MessageShow
+    | MessageList
     | AudioList
     | AudioModerate
     | AudioSave
     | CallShow
+    | CallList
     | CallIncoming
     | RecordingList
     | RecordingSave
@@ -267,6 +278,8 @@ class Administration:
                 return {"replayed": await self._replay(command.event_id)}
             case MessageShow():
                 return await self._message(command)
+            case MessageList():
+                return {"messages": await self._messages(command)}
             case AudioList():
                 files = await self._store.database.scan(lambda reader: all_files(reader, command.state))
                 return {"files": [_shown_audio(file, email) for file, email in files]}
@@ -275,7 +288,7 @@ class Administration:
                 return {"tokenAudio": file.token, "filename": file.name, "state": file.state}
             case AudioSave():
                 return await self._audio(command.token)
-            case CallShow() | CallIncoming() | CallerChange():
+            case CallShow() | CallList() | CallIncoming() | CallerChange():
                 return await carry_out_call(self._store, command)
             case RecordingList() | RecordingSave() | RecordingDelete():
                 return await carry_out_recording(self._store, command)
@@ -358,6 +371,17 @@ class Administration:
             "sandbox": found.is_sandbox,
             "recipients": shown,
         }
+
+    async def _messages(self, command: MessageList) -> list[Result]:
+        if command.limit < 1:
+            raise CommandRefused("--limit is at least 1")
+
+        def read(reader: Reader) -> list[Result]:
+            account_id = None if command.email is None else account_by_email(reader, command.email).id
+            lines = latest_messages(reader, account_id, min(command.limit, LISTED_MAX))
+            return [shown_message_line(line) for line in lines]
+
+        return await self._store.database.scan(read)
 
     async def _audio(self, token: str) -> Result:
         sound = await self._store.database.scan(lambda reader: sound_by_token(reader, token))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chappe.calls.history import CampaignHistory
+from chappe.calls.history import CampaignHistory, CampaignLine
 from chappe.credit.money import exact_text
-from chappe.messages.history import RecipientHistory
+from chappe.messages.history import MessageLine, RecipientHistory
 
 
 def shown_history(recipient: RecipientHistory) -> dict[str, Any]:
@@ -78,4 +78,36 @@ def shown_campaign(campaign: CampaignHistory) -> dict[str, Any]:
             }
             for callee in campaign.callees
         ],
+    }
+
+
+def shown_message_line(line: MessageLine) -> dict[str, Any]:
+    """JSON-ready, as in the history."""
+    return {
+        "messageId": line.id,
+        "email": line.email,
+        "acceptedAtMs": line.accepted_at_ms,
+        "dueAtMs": line.due_at_ms,
+        "sandbox": line.is_sandbox,
+        "recipients": line.recipient_count,
+        "open": line.open_count,
+        "delivered": line.delivered_count,
+        "cost": exact_text(line.cost_micro),
+    }
+
+
+def shown_campaign_line(line: CampaignLine) -> dict[str, Any]:
+    """JSON-ready, as in the history."""
+    return {
+        "campaignId": line.token,
+        "email": line.email,
+        "kind": line.kind,
+        "acceptedAtMs": line.accepted_at_ms,
+        "dueAtMs": line.due_at_ms,
+        "endedAtMs": line.ended_at_ms,
+        "cancelled": line.is_cancelled,
+        "callees": line.callee_count,
+        "open": line.open_count,
+        "delivered": line.delivered_count,
+        "cost": exact_text(line.cost_micro),
     }

@@ -113,3 +113,35 @@ def campaign_history(reader: Reader, token: str, now_ms: int) -> CampaignHistory
     return CampaignHistory(
         token, email, kind, created_at_ms, ended_at_ms, notice_to, retries, retry_delay_s, callees
     )
+
+
+@dataclass(frozen=True)
+class CampaignLine:
+    """A campaign in a list. `due_at_ms`: its date, where it has one; `open_count`: callees that have not ended."""
+
+    token: str
+    email: str
+    kind: str
+    accepted_at_ms: int
+    due_at_ms: int | None
+    ended_at_ms: int | None
+    callee_count: int
+    open_count: int
+    delivered_count: int
+    cost_micro: int
+    is_cancelled: bool
+
+
+def latest_campaigns(reader: Reader, account_id: int | None, limit: int) -> list[CampaignLine]:
+    """The newest campaigns, of one account or of all; the newest first."""
+    where, params = ("", ()) if account_id is None else (" WHERE c.account_id = ?", (account_id,))
+    rows = reader.all(
+        "SELECT c.cancelled_at_ms, c.token, a.email, c.kind, c.created_at_ms, c.due_at_ms, c.ended_at_ms, c.callee_count,"
+        " c.open_count, (SELECT COUNT(*) FROM callees x WHERE x.campaign_id = c.id AND"
+        f" x.state = {State.DELIVERED:d}), c.cost_micro FROM campaigns c JOIN accounts a ON a.id = c.account_id{where}"
+        " ORDER BY c.id DESC LIMIT ?",
+        (*params, limit),
+    )
+    return [
+        CampaignLine(*columns, is_cancelled=cancelled_at_ms is not None) for cancelled_at_ms, *columns in rows
+    ]

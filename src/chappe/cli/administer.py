@@ -33,6 +33,14 @@ def add_store_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_list_flags(parser: argparse.ArgumentParser) -> None:
+    """Those, and the flags of a list whose newest lines come first."""
+    parser.add_argument("--account", metavar="EMAIL", help="only those of this account")
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_store_flags(parser)
+
+
 def store_flags(options: argparse.Namespace) -> Flags:
     """Those flags, as given."""
     return Flags(data=options.data, config=options.config, database=options.database)

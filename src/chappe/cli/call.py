@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from chappe.administration.commands import CallIncoming, CallShow
-from chappe.cli.administer import add_store_flags, administer
+from chappe.administration.commands import CallIncoming, CallList, CallShow
+from chappe.cli.administer import add_list_flags, add_store_flags, administer
 from chappe.cli.printed import at, print_list
 
 
@@ -22,6 +22,9 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     show.add_argument("--json", action="store_true", help="print one JSON object")
     add_store_flags(show)
     show.set_defaults(run=_show)
+    listing = commands.add_parser("list", help="the newest campaigns")
+    add_list_flags(listing)
+    listing.set_defaults(run=_list)
     incoming = commands.add_parser("incoming", help="calls that came in, the newest first")
     incoming.add_argument("--number", metavar="NUMBER", help="only those to this number of ours")
     incoming.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
@@ -52,6 +55,39 @@ def _show(options: argparse.Namespace) -> int:
         if callee.get("waitsFor"):  # a server that runs since before an upgrade does not say
             print(f"  {_next_call(result, callee)}")
     return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    result = administer(options, CallList(options.account, options.limit))
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    print_list(
+        ("campaign", "accepted", "account", "kind", "state", "delivered", "EUR"),
+        [
+            (
+                each["campaignId"],
+                at(each["acceptedAtMs"]),
+                each["email"],
+                each["kind"],
+                _campaign_state(each),
+                f"{each['delivered']} of {each['callees']}",
+                each["cost"],
+            )
+            for each in result["campaigns"]
+        ],
+    )
+    return 0
+
+
+def _campaign_state(campaign: dict[str, Any]) -> str:
+    if campaign["cancelled"]:
+        return "cancelled"
+    if campaign["endedAtMs"] is not None:
+        return f"ended {at(campaign['endedAtMs'])}"
+    if campaign["dueAtMs"] is not None and campaign["open"] == campaign["callees"]:
+        return f"due {at(campaign['dueAtMs'])}"
+    return f"{campaign['open']} under way"
 
 
 def _next_call(campaign: dict[str, Any], callee: dict[str, Any]) -> str:

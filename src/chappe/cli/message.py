@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import Any
 
-from chappe.administration.commands import MessageShow
-from chappe.cli.administer import add_store_flags, administer
-from chappe.cli.printed import at
+from chappe.administration.commands import MessageList, MessageShow
+from chappe.cli.administer import add_list_flags, add_store_flags, administer
+from chappe.cli.printed import at, print_list
 
 
 def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:  # noqa: UP037  # pyright: ignore[reportPrivateUsage]
@@ -23,6 +23,9 @@ def add_to(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     show.add_argument("--json", action="store_true", help="print one JSON object")
     add_store_flags(show)
     show.set_defaults(run=_show)
+    listing = commands.add_parser("list", help="the newest messages")
+    add_list_flags(listing)
+    listing.set_defaults(run=_list)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -41,6 +44,37 @@ def _show(options: argparse.Namespace) -> int:
         for tried in recipient["tries"]:
             print(f"  {_line(tried)}")
     return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    result = administer(options, MessageList(options.account, options.limit))
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    print_list(
+        ("message", "accepted", "account", "state", "delivered", "EUR"),
+        [
+            (
+                each["messageId"],
+                at(each["acceptedAtMs"]),
+                each["email"],
+                _state(each),
+                f"{each['delivered']} of {each['recipients']}",
+                each["cost"],
+            )
+            for each in result["messages"]
+        ],
+    )
+    return 0
+
+
+def _state(message: dict[str, Any]) -> str:
+    where = "sandbox, " if message["sandbox"] else ""
+    if not message["open"]:
+        return f"{where}ended"
+    if message["dueAtMs"] is not None and message["open"] == message["recipients"]:
+        return f"{where}due {at(message['dueAtMs'])}"
+    return f"{where}{message['open']} under way"
 
 
 def _line(tried: dict[str, Any]) -> str:

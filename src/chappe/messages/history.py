@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chappe.messages.states import State
+from chappe.messages.states import TERMINAL, State
 from chappe.storage.database import Reader
 
 
@@ -72,3 +72,37 @@ def history(reader: Reader, message_id: int) -> MessageHistory | None:
         )
     ]
     return MessageHistory(message[0], message[1], message[2] == 1, recipients)
+
+
+@dataclass(frozen=True)
+class MessageLine:
+    """A message in a list. `due_at_ms`: its date, or the end of a hold, where it has one; `open_count`: recipients
+    without a final status."""
+
+    id: int
+    email: str
+    accepted_at_ms: int
+    due_at_ms: int | None
+    is_sandbox: bool
+    recipient_count: int
+    open_count: int
+    delivered_count: int
+    cost_micro: int
+
+
+def latest_messages(reader: Reader, account_id: int | None, limit: int) -> list[MessageLine]:
+    """The newest messages, of one account or of all; the newest first."""
+    where, params = ("", ()) if account_id is None else (" WHERE m.account_id = ?", (account_id,))
+    rows = reader.all(
+        "SELECT m.id, a.email, m.created_at_ms, m.due_at_ms, m.is_sandbox, m.recipient_count,"
+        " (SELECT COUNT(*) FROM recipients r WHERE r.message_id = m.id AND"
+        f" r.state < {TERMINAL:d}),"
+        " (SELECT COUNT(*) FROM recipients r WHERE r.message_id = m.id AND"
+        f" r.state = {State.DELIVERED:d}), m.cost_micro"
+        f" FROM messages m JOIN accounts a ON a.id = m.account_id{where} ORDER BY m.id DESC LIMIT ?",
+        (*params, limit),
+    )
+    return [
+        MessageLine(message_id, email, accepted_at_ms, due_at_ms, is_sandbox == 1, *counts)
+        for message_id, email, accepted_at_ms, due_at_ms, is_sandbox, *counts in rows
+    ]
