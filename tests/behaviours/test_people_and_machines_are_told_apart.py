@@ -10,7 +10,7 @@ from tests.support.answers.calls import answers
 from tests.support.answers.judged import judged
 from tests.support.peers import missing, need
 
-COUNT = 160
+COUNT = 600
 
 
 @pytest.mark.peer
