@@ -18,13 +18,13 @@ from chappe.calls.due import Due, DueCallees
 from chappe.calls.expire import expire
 from chappe.calls.failover import in_order
 from chappe.calls.finish import Ids
-from chappe.calls.leave import let_call
+from chappe.calls.leave import is_to_be_made, let_call
 from chappe.calls.lost import recover
 from chappe.calls.port import CallOrder, Script, Trunk
 from chappe.calls.prepared import PreparedScripts
 from chappe.calls.rate import CallRate
 from chappe.calls.routes import CallRoutes
-from chappe.storage.database import StorageUnavailable, Transaction
+from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable, Transaction
 from chappe.storage.store import Store
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("calls")
@@ -160,8 +160,19 @@ class CallDispatcher:
             ids.anew()
             return [let_call(tx, due, trunk.name, owner, ids, now_ms) for due, trunk, _ in plan]
 
-        leaves = await self._store.database.write(unit, background=True)
-        for (due, trunk, script), is_called in zip(plan, leaves, strict=True):
+        try:
+            leaves = await self._store.database.write(unit, background=True)
+            has_events = ids.events > 0
+        except OutcomeUnknown as error:
+            # What was committed is ours to call: nobody else will, and at the next look nobody waits.
+            _log.error("the storage does not say what was committed", reason=str(error))
+            leaves = await self._read(
+                lambda reader: [
+                    is_to_be_made(reader, due, trunk.name, owner, now_ms) for due, trunk, _ in plan
+                ]
+            )
+            has_events = True
+        for (due, trunk, script), is_called in zip(plan, leaves, strict=False):
             if not is_called:
                 continue
             self._of_account[due.campaign.account_id] += 1
@@ -180,9 +191,19 @@ class CallDispatcher:
                     left_at_ms=now_ms,
                 )
             )
-        if ids.events:
+        if has_events:
             self._on_events()
         return True
+
+    async def _read(self, query: Callable[[Reader], list[bool]]) -> list[bool]:
+        """As soon as the storage is there; nothing when the process ends first."""
+        while not self._stopping:
+            try:
+                return await self._store.database.read(query)
+            except StorageUnavailable as error:
+                _log.error("the storage is not available", reason=str(error))
+                await self._rest(TROUBLE_S)
+        return []
 
     async def _plan(self) -> tuple[list[tuple[Due, Trunk, Script]], bool]:
         """Who is called next, by which trunk, and what is played: as many as there are places for. And whether

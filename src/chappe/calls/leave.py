@@ -11,7 +11,7 @@ from chappe.calls.states import State
 from chappe.hours.windows import next_opening
 from chappe.hours.zones import zone_of
 from chappe.optouts.numbers import opted_out_among
-from chappe.storage.database import Transaction
+from chappe.storage.database import Reader, Transaction
 
 ATTEMPTS_MAX: Final = 4
 ATTEMPTS_DAYS: Final = 30
@@ -34,6 +34,11 @@ _ATTEMPTS: Final = (
     "SELECT COUNT(*) FROM call_attempts t JOIN campaigns c ON c.id = t.campaign_id"
     " WHERE t.account_id = ? AND t.number = ? AND t.left_at_ms > ? AND c.is_marketing = 1"
     f" AND t.result <> '{NOT_TAKEN}'"
+)
+
+_HAS_LEFT: Final = (
+    "SELECT 1 FROM callees WHERE campaign_id = ? AND number = ? AND attempts = ? AND operator = ? AND owner = ?"
+    f" AND changed_at_ms = ? AND state = {State.CALLING:d}"
 )
 
 
@@ -62,3 +67,9 @@ def let_call(tx: Transaction, due: Due, trunk: str, owner: int, ids: Ids, now_ms
         return False  # cancelled a moment ago
     tx.run(_RECORD, (campaign.id, number, attempt, campaign.account_id, trunk, now_ms))
     return True
+
+
+def is_to_be_made(reader: Reader, due: Due, trunk: str, owner: int, now_ms: int) -> bool:
+    """Whether a `let_call` at `now_ms`, of whose commit nothing is known, was committed."""
+    key = (due.campaign.id, due.number, due.attempts + 1, trunk, owner, now_ms)
+    return reader.one(_HAS_LEFT, key) is not None

@@ -20,7 +20,7 @@ from chappe.messages.lane import (
     give_back_one,
     leased_to,
 )
-from chappe.messages.leave import Ids, Left, let_leave
+from chappe.messages.leave import Ids, Left, is_to_be_sent, let_leave
 from chappe.messages.lost import Recovered, goes_again, put_on_record, release, take_ownerless
 from chappe.messages.meta import MessageCache
 from chappe.messages.outcomes import dlr_event
@@ -29,7 +29,7 @@ from chappe.messages.request import OUTBOX_DUE, SANDBOX_ROUTE
 from chappe.messages.reroute import move_on
 from chappe.messages.routes import Routes
 from chappe.messages.states import State
-from chappe.storage.database import Reader, StorageUnavailable, Transaction
+from chappe.storage.database import OutcomeUnknown, Reader, StorageUnavailable, Transaction
 from chappe.storage.store import Store
 from chappe.webhooks.queue import Event, enqueue_many
 
@@ -304,6 +304,14 @@ class Dispatcher:
 
         try:
             results = await self._store.database.write(unit, background=True)
+        except OutcomeUnknown as error:
+            # What was committed is ours to send: nobody else will, and at the next look nobody waits.
+            _log.error("the storage does not say what was committed", reason=str(error))
+            results = await self._committed(plan, now_ms)
+            if not any(left.departures for _, left in results):
+                for lane, _, taken in plan:
+                    lane.put_back(taken)
+                return True
         except BaseException:
             for lane, _, taken in plan:
                 lane.put_back(taken)
@@ -320,6 +328,27 @@ class Dispatcher:
         if any(left.has_events for _, left in results):
             self._on_events()
         return True
+
+    async def _committed(
+        self, plan: Sequence[tuple[Lane, Operator, list[Loaded]]], now_ms: int
+    ) -> list[tuple[Operator, Left]]:
+        """What of `plan` leaves, as soon as the storage says so; nothing when the process ends first."""
+
+        def query(reader: Reader) -> list[tuple[Operator, Left]]:
+            result: list[tuple[Operator, Left]] = []
+            for _, operator, taken in plan:
+                all_of_it = [loaded.departure(now_ms) for loaded in taken]
+                left = [d for d in all_of_it if is_to_be_sent(reader, d, operator.name, self._owner, now_ms)]
+                result.append((operator, Left(left, has_events=True)))
+            return result
+
+        while not self._stopping:
+            try:
+                return await self._store.database.read(query)
+            except StorageUnavailable as error:
+                _log.error("the storage is not available", reason=str(error))
+                await self._rest(TROUBLE_S)
+        return []
 
     def _leave_lane(
         self, tx: Transaction, lane: Lane, operator: Operator, taken: list[Loaded], ids: Ids, now_ms: int

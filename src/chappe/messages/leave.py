@@ -11,7 +11,7 @@ from chappe.messages.port import Departure
 from chappe.messages.refund import refund
 from chappe.messages.states import State
 from chappe.optouts.numbers import opted_out_among
-from chappe.storage.database import Transaction
+from chappe.storage.database import Reader, Transaction
 from chappe.webhooks.queue import enqueue
 
 _LEAVE = (
@@ -21,6 +21,11 @@ _LEAVE = (
 _STAY = (
     "UPDATE recipients SET state = ?, changed_at_ms = ?, refund_micro = cost_micro"
     f" WHERE message_id = ? AND number = ? AND state = {State.WAITING:d} RETURNING refund_micro"
+)
+
+_HAS_LEFT = (
+    "SELECT 1 FROM recipients WHERE message_id = ? AND number = ? AND attempts = ? AND operator = ? AND owner = ?"
+    f" AND changed_at_ms = ? AND state = {State.LEAVING:d}"
 )
 
 
@@ -81,6 +86,12 @@ def let_leave(
             (gone[account_id], account_id),
         )
     return left
+
+
+def is_to_be_sent(reader: Reader, departure: Departure, operator: str, owner: int, now_ms: int) -> bool:
+    """Whether it was marked as leaving at `now_ms`, when nothing is known of the commit."""
+    key = (departure.message_id, departure.number, departure.attempt, operator, owner, now_ms)
+    return reader.one(_HAS_LEFT, key) is not None
 
 
 def keep_back(

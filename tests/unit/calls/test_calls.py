@@ -14,6 +14,7 @@ from chappe.calls.states import State
 from chappe.credit.ledger import InsufficientCredit
 from chappe.credit.money import MICRO
 from chappe.optouts.numbers import opt_out
+from chappe.storage.database import OutcomeUnknown
 from tests.unit.calls.conftest import LANDLINE, MOBILE, PRICE, QUOTED_S, World
 
 FULL = PRICE * QUOTED_S
@@ -491,3 +492,26 @@ async def test_two_campaigns_against_a_balance_for_one_take_exactly_one(world: W
     )
     assert [type(result) for result in results].count(InsufficientCredit) == 1
     assert await world.balance() == 4 * MICRO
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_call_is_made_once_when_nobody_knows_whether_its_commit_was_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    write, cut = world.store.database.write, []
+
+    async def once_unknown(unit, **how):  # type: ignore[no-untyped-def]
+        if unit.__qualname__ != "CallDispatcher._round.<locals>.unit" or cut:
+            return await write(unit, **how)
+        cut.append(unit)
+        if is_committed:
+            await write(unit, **how)
+        raise OutcomeUnknown("PostgreSQL went away during a commit")
+
+    monkeypatch.setattr(world.store.database, "write", once_unknown)
+    campaign = await world.send(MOBILE)
+    (order,) = await world.trunk.until_taken(1)
+    assert len(cut) == 1
+    await world.trunk.end(order, played_ms=QUOTED_S * 1000)
+    await world.until(campaign, State.DELIVERED)
+    await world.nothing_more()

@@ -12,6 +12,7 @@ from chappe.messages.cancel import CancelRefused, CannotCancel, cancel_message
 from chappe.messages.outcomes import CLOCKS_MS
 from chappe.messages.request import Accepted, NobodyLeft
 from chappe.messages.states import State
+from chappe.storage.database import OutcomeUnknown
 from tests.support.operators import MemoryOperator
 from tests.unit.messages.world import NUMBER, PRICE, World
 
@@ -319,3 +320,30 @@ async def test_a_message_that_no_operator_takes_in_two_days_is_paid_back(world: 
     await world.delivery._sweep.once()
     assert await world.states(accepted.message_id) == {NUMBER: State.EXPIRED_UNSENT}
     assert await world.balance() == 10 * MICRO
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_message_leaves_once_when_nobody_knows_whether_its_commit_was_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    write, cut = world.store.database.write, []
+
+    async def once_unknown(unit, **how):  # type: ignore[no-untyped-def]
+        if unit.__qualname__ != "Dispatcher._leave.<locals>.unit" or cut:
+            return await write(unit, **how)
+        cut.append(unit)
+        if is_committed:
+            await write(unit, **how)
+        raise OutcomeUnknown("PostgreSQL went away during a commit")
+
+    monkeypatch.setattr(world.store.database, "write", once_unknown)
+    first = await world.send(NUMBER)
+    await world.until_taken(1)
+    assert len(cut) == 1
+    await world.operator.say(world.operator.accept(world.operator.taken[0], smsc_message_id="1"))
+    await world.operator.say(world.operator.receipt("1"))
+    assert await world.states(first.message_id) == {NUMBER: State.DELIVERED}
+    await world.send(NUMBER + 1)
+    await world.until_taken(2)
+    assert [departure.number for departure in world.operator.taken] == [NUMBER, NUMBER + 1]
+    assert await world.one("SELECT COUNT(*) FROM outbox") == 0
