@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from chappe.operators.sip.agent.events import OfferAnswered
 from chappe.operators.sip.rtp.laws import TO_OTHER
 from chappe.settings import SettingsRefused
 from chappe.simulator.sounds import sound
+from tests.support.server import ChappeServer
+from tests.support.wire import call
 from tests.wire.simulator.caller import Caller, caller
 from tests.wire.simulator.network import Network, network
 from tests.wire.sip.element import WAIT_S_MAX
@@ -277,6 +280,17 @@ async def test_usual_ports_give_way_when_they_are_taken_and_the_log_says_so_once
     ]
     assert [line["used"] for line in taken] == list(ports.values())
     assert {line["shown_by"] for line in taken} == {"GET /simulator/info"}
+
+
+def test_a_server_gives_way_to_a_pbx_that_has_the_usual_port_for_udp_only(tmp_path: Path) -> None:
+    """With the event loop that servers have."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pbx:
+        with suppress(OSError):  # somebody has it already: as good
+            pbx.bind(("127.0.0.1", 5060))
+        with ChappeServer(tmp_path) as server:
+            info = call(server.base_url, "/simulator/info").json
+    assert info["sip_port"] not in (None, 5060)
+    assert "the usual port is taken" in server.stderr
 
 
 async def test_telephones_on_another_port_than_the_usual_one_take_calls(tmp_path: Path) -> None:

@@ -96,15 +96,21 @@ class SipSockets(asyncio.DatagramProtocol):
         """Binds UDP and TCP to the same port (0: any free one). Raises OSError."""
         for left in range(PORT_TRIES_MAX, 0, -1):
             server = await self._loop.create_server(lambda: Stream(self, "tcp"), host, port)
-            chosen = server.sockets[0].getsockname()[1]
+            address = server.sockets[0].getsockname()
+            chosen = address[1]
+            datagrams = socket.socket(server.sockets[0].family, socket.SOCK_DGRAM)
             try:
-                udp, _ = await self._loop.create_datagram_endpoint(lambda: self, local_addr=(host, chosen))
+                # Bound here and not by the loop, of which one kind does not say why it could not.
+                datagrams.bind(address)
             except OSError:
+                datagrams.close()
                 # A free port of the one need not be a free port of the other.
                 server.close()
                 if port or left == 1:
                     raise
             else:
+                datagrams.setblocking(False)
+                udp, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=datagrams)
                 self._server, self._udp, self.port = server, udp, chosen
                 self.version = 6 if udp.get_extra_info("socket").family == socket.AF_INET6 else 4
                 # What a burst of answers needs: what the system gives by itself holds some three hundred datagrams,
