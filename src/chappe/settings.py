@@ -7,9 +7,7 @@ that cannot be used raises `SettingsRefused` with one clear line.
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +15,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from chappe.settings_voice import (
-    NumberSettings,
-    VoiceSettings,
-    fault_of_incoming,
-    fault_of_numbers,
-    fault_of_voice,
-)
+from chappe.settings_operators import OperatorSettings, fault_of_operator
+from chappe.settings_voice import NumberSettings, VoiceSettings, fault_of_numbers, fault_of_voice
 
 T = TypeVar("T")
 Role = Literal["api", "worker", "all"]
@@ -31,13 +24,6 @@ ROLES: tuple[Role, ...] = ("api", "worker", "all")
 Product = Literal["sms", "voice", "mail", "rcs"]
 SIMULATED: tuple[Product, ...] = ("sms", "voice")
 """Products that the built-in network has something for."""
-
-BINDS_MAX = 32
-_COUNTRY_CODE = re.compile("[1-9][0-9]{0,2}", re.ASCII)
-_DIAL_PREFIX = re.compile("[0-9*]{0,16}", re.ASCII)
-_E164 = re.compile("[1-9][0-9]{3,14}", re.ASCII)
-_HOST = re.compile("[A-Za-z0-9._-]{1,255}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
-_VALIDITY_PERIOD = re.compile("([0-9]{12}000R)?", re.ASCII)
 
 
 class SettingsRefused(Exception):
@@ -76,63 +62,6 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     sip_port: int | None = None
     system_id: str = "sim"
     password: str = "sim"  # noqa: S105 - the documented password of a stand-in on loopback
-
-
-class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[operators]]`: a real network's end of a link."""
-
-    name: str
-    kind: Literal["smpp", "sip", "smtp"]
-    host: str
-    port: int
-    system_id: str = ""
-    password: str = ""
-    password_file: str = ""
-    system_type: str = ""
-    bind: Literal["transmitter", "receiver", "transceiver", "pair"] = "transceiver"
-    binds: int = 1
-    smsc: str = ""
-    window: int = 100
-    throughput: float = 0.0
-    username: str = ""
-    tls: Literal["none", "starttls", "tls"] = "none"
-    tls_verify: bool = True
-    tls_ca: str = ""
-    charset: Literal["gsm0338", "latin1"] = "gsm0338"
-    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
-    source_ton: int | None = None
-    source_npi: int | None = None
-    short_number: str = "36000"
-    country_code: str = "33"
-    address_range: str = ""
-    service_type: str = ""
-    validity_period: str = "000002000000000R"
-    enquire_link_s: float = 30.0
-    response_timeout_s: float = 30.0
-    reconnect_s_max: float = 60.0
-    on_lost_response: Literal["resend", "hold"] | None = None
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    domain: str = ""
-    register_s: int = 3600
-    caller_id: str = ""
-    caller_header: Literal["from", "p-asserted-identity", "p-preferred-identity"] = "from"
-    number_format: Literal["+", "00", "digits", "national"] = "+"
-    deposit_prefix: str = ""
-    calls_per_second: float = 10.0
-    concurrent_calls: int = 30
-    codecs: tuple[Literal["PCMA", "PCMU"], ...] = ("PCMA", "PCMU")
-    session_expires_s: int = 1800
-    options_s: float = 30.0
-    rtp_from: Literal["any", "same-host", "never"] = "any"
-    detects_machines: bool = True
-    greeting_s_max: float = 60.0
-    incoming_from: tuple[str, ...] = ()
-    incoming_username: str = ""
-    incoming_password: str = ""
-    incoming_calls: int = 30
-    incoming_per_second: float = 10.0
-    forward_caller: Literal["caller", "number"] = "caller"
-    forward_header: Literal["diversion", "history-info", "none"] = "diversion"
 
 
 class RouteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -371,23 +300,9 @@ def _verify(settings: Settings) -> None:
                     f"a {route.product} route names operator {name!r}, which is of kind {kinds[name]}"
                 )
     for operator in settings.operators:
-        if not 0 < operator.port <= 65535:
-            raise SettingsRefused(f"operator {operator.name}: port {operator.port} is not a port number")
-        if not 1 <= operator.window <= 10_000:
-            raise SettingsRefused(f"operator {operator.name}: window is {operator.window}, not 1 to 10000")
-        if not (operator.throughput >= 0 and math.isfinite(operator.throughput)):
-            raise SettingsRefused(f"operator {operator.name}: throughput is {operator.throughput}")
-        for name, seconds in (
-            ("enquire_link_s", operator.enquire_link_s),
-            ("response_timeout_s", operator.response_timeout_s),
-            ("reconnect_s_max", operator.reconnect_s_max),
-        ):
-            if not (seconds > 0 and math.isfinite(seconds)):
-                raise SettingsRefused(f"operator {operator.name}: {name} is {seconds}, not a time")
-        if operator.kind == "smpp":
-            _verify_smpp(operator)
-        elif operator.kind == "sip":
-            _verify_sip(operator)
+        fault = fault_of_operator(operator)
+        if fault is not None:
+            raise SettingsRefused(f"operator {operator.name}: {fault}")
     prefixes = [route.prefix for route in settings.routes if route.product == "voice"]
     fault = fault_of_numbers(
         settings.numbers,
@@ -397,83 +312,6 @@ def _verify(settings: Settings) -> None:
     )
     if fault is not None:
         raise SettingsRefused(fault)
-
-
-def _verify_smpp(operator: OperatorSettings) -> None:
-    """What an SMPP link could only find out once it connects (lengths: SMPP 3.4 section 4, as lenient as operators)."""
-
-    def refuse(what: str) -> SettingsRefused:
-        return SettingsRefused(f"operator {operator.name}: {what}")
-
-    if not 1 <= operator.binds <= BINDS_MAX:
-        raise refuse(f"binds is {operator.binds}, not 1 to {BINDS_MAX}")
-    if operator.tls == "starttls":
-        raise refuse('SMPP has no starttls; tls is "none" or "tls"')
-    for name, value, characters_max in (
-        ("system_id", operator.system_id, 64),
-        ("password", operator.password, 64),
-        ("system_type", operator.system_type, 12),
-        ("address_range", operator.address_range, 40),
-        ("service_type", operator.service_type, 5),
-    ):
-        if not value.isascii() or "\0" in value or len(value) > characters_max:
-            raise refuse(f"{name} is not at most {characters_max} ASCII characters")
-    for name, number in (("source_ton", operator.source_ton), ("source_npi", operator.source_npi)):
-        if number is not None and not 0 <= number <= 255:
-            raise refuse(f"{name} is {number}, not 0 to 255")
-    if not (operator.short_number.isascii() and 3 <= len(operator.short_number) <= 20):
-        raise refuse(f"short_number is {operator.short_number!r}, not 3 to 20 ASCII characters")
-    if not _COUNTRY_CODE.fullmatch(operator.country_code):
-        raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
-    if not _VALIDITY_PERIOD.fullmatch(operator.validity_period):
-        raise refuse(f"validity_period is {operator.validity_period!r}, neither empty nor YYMMDDhhmmss000R")
-
-
-def _verify_sip(operator: OperatorSettings) -> None:
-    """What a trunk could only find out once it calls."""
-
-    def refuse(what: str) -> SettingsRefused:
-        return SettingsRefused(f"operator {operator.name}: {what}")
-
-    for name, value in (("host", operator.host), ("domain", operator.domain)):
-        if value and not _HOST.fullmatch(value):
-            raise refuse(f"{name} is {value!r}, neither a host name nor an address")
-    if not operator.host:
-        raise refuse("host is empty")
-    for name, value in (("username", operator.username), ("password", operator.password)):
-        if not value.isprintable() or len(value) > 256:
-            raise refuse(f"{name} is not at most 256 printable characters")
-    if operator.tls != "none":
-        raise refuse('tls is for SMPP and SMTP; SIP over TLS is transport = "tls"')
-    if operator.register_s != 0 and not 60 <= operator.register_s <= 86_400:
-        raise refuse(f"register_s is {operator.register_s}, neither 0 nor 60 to 86400")
-    if operator.caller_id and not _E164.fullmatch(operator.caller_id):
-        raise refuse(f"caller_id is {operator.caller_id!r}, not E.164 digits without +")
-    if not _COUNTRY_CODE.fullmatch(operator.country_code):
-        raise refuse(f"country_code is {operator.country_code!r}, not 1 to 3 digits")
-    if not _DIAL_PREFIX.fullmatch(operator.deposit_prefix):
-        raise refuse(f"deposit_prefix is {operator.deposit_prefix!r}, not up to 16 digits and asterisks")
-    if not 0.1 <= operator.calls_per_second <= 1000:
-        raise refuse(f"calls_per_second is {operator.calls_per_second}, not 0.1 to 1000")
-    if not 1 <= operator.concurrent_calls <= 10_000:
-        raise refuse(f"concurrent_calls is {operator.concurrent_calls}, not 1 to 10000")
-    if not operator.codecs or len(set(operator.codecs)) < len(operator.codecs):
-        raise refuse("codecs are none, or one twice")
-    if operator.session_expires_s != 0 and not 90 <= operator.session_expires_s <= 86_400:
-        raise refuse(f"session_expires_s is {operator.session_expires_s}, neither 0 nor 90 to 86400")
-    if not 10 <= operator.greeting_s_max <= 300:
-        raise refuse(f"greeting_s_max is {operator.greeting_s_max}, not 10 to 300")
-    if operator.options_s != 0 and not 5 <= operator.options_s <= 3600:
-        raise refuse(f"options_s is {operator.options_s}, neither 0 nor 5 to 3600")
-    fault = fault_of_incoming(
-        operator.incoming_from,
-        operator.incoming_username,
-        operator.incoming_password,
-        operator.incoming_calls,
-        operator.incoming_per_second,
-    )
-    if fault is not None:
-        raise refuse(fault)
 
 
 def _first(*values: T | None) -> T:
