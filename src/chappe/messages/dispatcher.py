@@ -361,7 +361,7 @@ class Dispatcher:
         remaining: dict[int, int] = {}
         for departure in new:
             remaining[departure.message_id] = remaining.get(departure.message_id, 0) + 1
-        done = [message_id for message_id, gone in remaining.items() if lane.counts[message_id] == gone]
+        done = [message_id for message_id, gone in remaining.items() if lane.counts.get(message_id) == gone]
         for message_id in lane.elsewhere.intersection((*done, *lane.empty)):
             move_on(tx, self._routes, message_id, lane.route)
         tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
@@ -394,7 +394,7 @@ class Dispatcher:
             gone: dict[int, int] = {}
             for loaded in taken:
                 gone[loaded.message.id] = gone.get(loaded.message.id, 0) + 1
-            done = [message_id for message_id, count in gone.items() if lane.counts[message_id] == count]
+            done = [message_id for message_id, count in gone.items() if lane.counts.get(message_id) == count]
             tx.run_many(_DONE, [(message_id, lane.route) for message_id in (*done, *lane.empty)])
             return bool(events)
 

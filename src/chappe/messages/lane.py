@@ -221,15 +221,23 @@ class Lane:
         routes: Routes | None,
         now_ms: int,
     ) -> list[Found]:
-        """What of `accounts` is due and no process's; it is `owner`'s then."""
+        """What of `accounts` is due and no process's; it is `owner`'s then.
+
+        What is in memory all the same is `owner`'s again, and not loaded twice: a lease is not waited for until it is on
+        a standby, and one that takes over may not have it.
+        """
+        again: list[int] = []
 
         def due(account_id: int) -> list[int]:
             free = [row[0] for row in tx.all(_FREE, (self.route, account_id, now_ms, MESSAGES_PER_LOAD))]
-            messages.fetch(tx, free)
-            return free
+            again.extend(message_id for message_id in free if self.holds(message_id))
+            new = [message_id for message_id in free if not self.holds(message_id)]
+            messages.fetch(tx, new)
+            return new
 
         found = self._load(tx, accounts, due, messages, routes)
-        tx.run_many(_LEASE, [(str(owner), each.message.id, self.route) for each in found])
+        ours = [*again, *(each.message.id for each in found)]
+        tx.run_many(_LEASE, [(str(owner), message_id, self.route) for message_id in ours])
         return found
 
     def _load(

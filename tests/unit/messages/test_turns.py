@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -95,3 +96,26 @@ async def test_what_an_older_version_put_into_the_outbox_leaves_too(world: World
     world.delivery._dispatcher.wake()
     await take(world, 20)
     assert await world.balance() == 10 * MICRO - 20 * PRICE
+
+
+async def test_a_lease_that_a_failover_has_lost_is_taken_again_and_nothing_is_loaded_twice(
+    world: World,
+) -> None:
+    world.operator.window = 0
+    await send(world, world.account.account_id, 20, NUMBER)
+    lane = world.delivery._dispatcher._lanes[0]
+    async with asyncio.timeout(10):
+        while len(lane.waiting) < 20:
+            await asyncio.sleep(0.001)
+    await world.store.database.write(lambda tx: tx.run("UPDATE outbox SET lease_owner = ''"))
+    await world.send(NUMBER + 100)
+    async with asyncio.timeout(10):
+        while len(lane.waiting) < 21:
+            await asyncio.sleep(0.001)
+    world.operator.window = 1000
+    world.delivery._dispatcher.has_slots()
+    await take(world, 21)
+    async with asyncio.timeout(10):
+        while await world.one("SELECT COUNT(*) FROM outbox"):
+            await asyncio.sleep(0.001)
+    assert len({departure.number for departure in world.operator.taken}) == len(world.operator.taken) == 21
