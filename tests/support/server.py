@@ -165,7 +165,7 @@ class ChappeServer:
             timeout=COMMAND_S_MAX,
         )
         assert done.returncode == exit_code, (
-            f"chappe {' '.join(arguments)}: exit code {done.returncode}, expected {exit_code}\n{done.stderr}"
+            f"chappe {' '.join(arguments)}: exit code {done.returncode}, expected {exit_code}\n{done.stdout[-2000:]}{done.stderr}"
         )
         return done.stdout
 
