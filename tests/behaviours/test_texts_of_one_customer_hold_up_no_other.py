@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.support.clocked import until
 from tests.support.speech_server import SpeechServer, speech_server
 from tests.wire.voice.conftest import VoiceCustomer, calls, refused, server_with
 
@@ -35,10 +35,10 @@ def test_texts_of_one_customer_hold_up_no_other(speech: SpeechServer, tmp_path: 
             for _ in range(HELD):
                 assert speech.held.acquire(timeout=WAIT_S_MAX)
             assert one.tts(lang="xx", phoneNumbers="0612000011").json()["success"] is True
-            deadline_s = time.monotonic() + WAIT_S_MAX
-            while [call["phone"] for call in calls(server)] != ["+33612000011"]:
-                assert time.monotonic() < deadline_s
-                time.sleep(0.05)
+            until(
+                lambda: [call["phone"] for call in calls(server)] == ["+33612000011"],
+                "the other customer's call is made",
+            )
             assert not speech.held.acquire(blocking=False)
             speech.release.set()
             answers = [future.result() for future in sent]
